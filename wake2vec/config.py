@@ -1,0 +1,233 @@
+"""Read a study's configuration: merge, check, and explain what is wrong in words.
+
+    defaults < recipes[recipe] < extends (the parent's own entry, and its parents') < the model's own entry
+
+`corpora:` and `bases:` entries may extend one another too. Everything that is wrong is reported at once, before any
+job.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from wake2vec.errors import UserError, guess
+from wake2vec.settings import Base, Corpus, Figures, Model, Settings, Study  # noqa: F401  (re-exported)
+
+SECTIONS = ("corpora", "bases", "defaults", "recipes", "models", "figures")
+RESERVED = ("corpora", "bases", "figures", "tables", "paper", "paper.html", "logs", "benchmarks")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def load(config: Mapping[str, Any]) -> Study:
+    """Turn the mapping that config.yaml holds into a checked `Study`.
+
+    Raises UserError with one paragraph for each thing that is wrong.
+    """
+    sections = {name: config.get(name) or {} for name in SECTIONS}
+    problems = [
+        f"{key}: unknown section. Accepted: {', '.join(SECTIONS)}.{guess(key, SECTIONS)}"
+        for key in config
+        if key not in SECTIONS
+    ]
+    for name, section in sections.items():
+        if not isinstance(section, Mapping):
+            problems.append(f"{name}: expected keys and values, found {section!r}")
+            sections[name] = {}
+    problems += [p for s in ("corpora", "bases", "models") for name in sections[s] if (p := _bad_name(s, name))]
+    layers = {}
+    for section in ("corpora", "bases", "models"):
+        for name in sections[section]:
+            try:
+                layers[section, name] = _layers(section, name, sections)
+            except UserError as error:
+                problems.append(str(error))
+    if problems:
+        raise UserError(_message(problems))
+
+    values = {"figures": sections["figures"]} | {section: {} for section in ("corpora", "bases", "models")}
+    for (section, name), stack in layers.items():
+        merged: dict[str, Any] = {}
+        for _, entry in stack:
+            merged = merge(merged, entry)
+        values[section][name] = merged
+    try:
+        study = Study.model_validate(values)
+    except ValidationError as error:
+        raise UserError(_message([_explain(e, layers) for e in error.errors()])) from None
+    if problems := _broken_references(study):
+        raise UserError(_message(problems))
+    return study
+
+
+def merge(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
+    """`high` over `low`, key by key and all the way down; lists and plain values are replaced whole.
+
+    >>> merge({"p1": {"steps": 10, "batch": 2}}, {"p1": {"steps": 20}})
+    {'p1': {'steps': 20, 'batch': 2}}
+    """
+    merged = dict(low)
+    for key, value in high.items():
+        below = merged.get(key)
+        merged[key] = merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def _layers(section: str, name: str, sections: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The entries that make up one key, lowest first, each with the place that it was written."""
+    chain: list[tuple[str, dict[str, Any]]] = []
+    seen: list[str] = []
+    current: str | None = name
+    while current is not None:
+        where = f"{section}.{current}"
+        if current in seen:
+            raise UserError(f"{section}.{name}: `extends` goes round in a circle: {' -> '.join([*seen, current])}")
+        if current not in sections[section]:
+            raise UserError(_unknown(f"{section}.{seen[-1]}.extends", current, sections[section]))
+        entry = sections[section][current]
+        if not isinstance(entry, Mapping):
+            raise UserError(f"{where}: expected keys and values, found {entry!r}")
+        seen.append(current)
+        chain.append((where, {key: value for key, value in entry.items() if key != "extends"}))
+        current = entry.get("extends")
+    chain.reverse()
+    if section != "models":
+        return chain
+    recipe = next(
+        (e["recipe"] for _, e in reversed(chain) if "recipe" in e), sections["defaults"].get("recipe", "wake")
+    )
+    if recipe not in sections["recipes"]:
+        raise UserError(_unknown(f"models.{name}.recipe", recipe, sections["recipes"]))
+    below = [("defaults", sections["defaults"]), (f"recipes.{recipe}", sections["recipes"][recipe] or {})]
+    for where, entry in below:
+        if not isinstance(entry, Mapping):
+            raise UserError(f"{where}: expected keys and values, found {entry!r}")
+    return [*below, *chain]
+
+
+def unknown_model(name: str, study: Study) -> str:
+    """What to say when a target names a model that is not configured."""
+    return _unknown(f"results/{name}", name, study.models)
+
+
+def _broken_references(study: Study) -> list[str]:
+    problems = []
+    for name, base in study.bases.items():
+        if base.kind == "pretrain" and base.corpus not in study.corpora:
+            problems.append(_unknown(f"bases.{name}.corpus", base.corpus, study.corpora))
+    for name, model in study.models.items():
+        if model.base not in study.bases:
+            problems.append(_unknown(f"models.{name}.base", model.base, study.bases))
+        if model.corpus not in study.corpora:
+            problems.append(_unknown(f"models.{name}.corpus", model.corpus, study.corpora))
+    return problems
+
+
+def _bad_name(section: str, name: Any) -> str | None:
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        return (
+            f"{section}.{name}: not usable as a folder's name. Accepted: letters, digits, '.', '_' and '-', "
+            "beginning with a letter or digit."
+        )
+    if section == "models" and name in RESERVED:
+        taken = ", ".join(RESERVED)
+        return f"models.{name}: results/{name} is used by the pipeline itself. Accepted: any name but {taken}."
+    return None
+
+
+def _unknown(where: str, found: Any, accepted: Mapping[str, Any]) -> str:
+    choices = ", ".join(accepted) or "(none configured)"
+    return f"{where}: there is no {found!r}. Accepted: {choices}.{guess(found, accepted)}"
+
+
+def _explain(error: Mapping[str, Any], layers: Mapping) -> str:
+    """One pydantic error as a sentence: the key as written in the file, what was found, what is accepted."""
+    section, *inside = error["loc"]
+    where = "figures"
+    if section != "figures":
+        name, *inside = inside
+        if section != "models":
+            inside = inside[1:]  # pydantic puts the union's tag (the kind) after the name
+        where = _written_at(layers[section, name], inside)
+    key = ".".join([where, *(str(part) for part in inside)])
+    found = error["input"]
+    if error["type"] == "extra_forbidden":
+        accepted = _accepted_keys(section, error["loc"])
+        return (
+            f"{key}: unknown key (value {found!r}). Accepted: {', '.join(accepted)}.{guess(str(inside[-1]), accepted)}"
+        )
+    if error["type"] == "missing":
+        return f"{key}: this key is needed and missing."
+    if error["type"] == "union_tag_not_found":
+        return f"{key}.kind: this key is needed and missing. Accepted: {_kinds(section)}."
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] in ("literal_error", "union_tag_invalid"):
+        accepted = re.findall(r"'([^']*)'", error["ctx"].get("expected") or error["ctx"]["expected_tags"])
+        tag = error["ctx"].get("tag", found)
+        key += ".kind" if error["type"] == "union_tag_invalid" else ""
+        return f"{key}: found {tag!r}. Accepted: {', '.join(accepted)}.{guess(str(tag), accepted)}"
+    shown = "" if isinstance(found, Mapping) else f"found {found!r}. "
+    return f"{key}: {shown}{message}."
+
+
+def _kinds(section: str) -> str:
+    return {"corpora": "testbed, file", "bases": "pretrain, hub, path"}[section]
+
+
+def _written_at(stack: list[tuple[str, Mapping[str, Any]]], inside: list[Any]) -> str:
+    """Which layer of a merged entry a key came from: the highest that holds it."""
+    for where, entry in reversed(stack):
+        here: Any = entry
+        for part in inside:
+            here = (
+                here.get(part, _MISSING)
+                if isinstance(here, Mapping)
+                else here
+                if isinstance(here, list | tuple)
+                else _MISSING
+            )
+        if here is not _MISSING:
+            return where
+    return stack[-1][0]
+
+
+_MISSING = object()
+
+
+def _accepted_keys(section: str, location: tuple) -> list[str]:
+    """The keys of the settings class that refused one."""
+    here: Any = Study
+    for part in location[:-1]:
+        here = _step(here, part)
+    return list(here.model_fields)
+
+
+def _step(here: Any, part: Any) -> Any:
+    """Follow one part of an error's location through annotations: a field, a mapping's key, an item, a union's tag."""
+    from typing import get_args
+
+    if isinstance(here, type) and issubclass(here, Settings):
+        return here.model_fields[part].annotation
+    options = [a for a in get_args(here) if a is not str]
+    if isinstance(part, int) or len(options) == 1:
+        return _innermost(options[0])
+    tagged = [
+        o
+        for o in options
+        if isinstance(o, type) and issubclass(o, Settings) and part in get_args(o.model_fields["kind"].annotation)
+    ]
+    return tagged[0] if tagged else options[0]
+
+
+def _innermost(annotation: Any) -> Any:
+    """Annotated[X | Y, …] as X | Y."""
+    return getattr(annotation, "__origin__", annotation) if hasattr(annotation, "__metadata__") else annotation
+
+
+def _message(problems: list[str]) -> str:
+    problems = list(dict.fromkeys(problems))  # a parent's mistake shows in every entry that extends it
+    count = "One thing is" if len(problems) == 1 else f"{len(problems)} things are"
+    return f"{count} wrong in the configuration (config/config.yaml and any --configfile):\n" + "".join(
+        f"  - {problem}\n" for problem in problems
+    )

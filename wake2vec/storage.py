@@ -1,0 +1,150 @@
+"""Files: written whole or not at all, hashed, and tensors only through safetensors.
+
+A write goes to a temporary name in the same folder, is flushed to the disk and then renamed, so that a reader sees the
+old file or the new one and never half of either.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wake2vec.errors import UserError
+
+JSON_SCHEMA_VERSION = 1
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success flush it to the disk and rename it to `path`."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        _flush(temporary)
+        os.replace(temporary, path)
+        _flush(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write UTF-8 text with newlines as they are, atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(text.encode("utf-8"))
+
+
+def read_text(path: str | Path) -> str:
+    """Read UTF-8 text that wake2vec wrote, newlines as they are."""
+    return Path(path).read_bytes().decode("utf-8")
+
+
+def write_json(path: str | Path, schema: str, values: Any, provenance: Mapping[str, Any]) -> None:
+    """Write one result: `{"schema": "name/1", "values": …, "provenance": …}`.
+
+    Not-a-number and infinities have no JSON spelling; they are written as null.
+    """
+    record = {"schema": f"{schema}/{JSON_SCHEMA_VERSION}", "values": plain(values), "provenance": plain(provenance)}
+    write_text(path, json.dumps(record, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+
+
+def read_json(path: str | Path) -> dict[str, Any]:
+    """Read a whole result file: schema, values and provenance."""
+    try:
+        return json.loads(read_text(path))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{path} is not a complete JSON file ({error}). Delete it and run the same command again."
+        ) from None
+
+
+def read_values(path: str | Path) -> Any:
+    """Read the `values` of a result file."""
+    return read_json(path)["values"]
+
+
+def plain(value: Any) -> Any:
+    """NumPy scalars and arrays, paths and sets as plain JSON values; NaN and infinity as None."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, set | frozenset):
+        return sorted(plain(item) for item in value)
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return str(value) if isinstance(value, Path) else value
+
+
+def write_csv(path: str | Path, frame: Any) -> None:
+    """Write a pandas DataFrame as UTF-8 CSV without its index, atomically."""
+    write_text(path, frame.to_csv(index=False))
+
+
+def write_jsonl(path: str | Path, rows: list[dict[str, Any]]) -> None:
+    """Write one JSON object a line, atomically."""
+    write_text(path, "".join(json.dumps(plain(row), ensure_ascii=False) + "\n" for row in rows))
+
+
+def read_jsonl(path: str | Path) -> list[dict[str, Any]]:
+    """Read one JSON object a line."""
+    return [json.loads(line) for line in read_text(path).splitlines()]
+
+
+def sha256(path: str | Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None) -> None:
+    """Write named NumPy arrays as a safetensors file, atomically."""
+    from safetensors.numpy import save_file
+
+    with atomic_path(path) as temporary:
+        save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, temporary, metadata=dict(metadata or {}))
+
+
+def load_arrays(path: str | Path, names: list[str] | None = None) -> dict[str, np.ndarray]:
+    """Read arrays (all, or the named ones) from a safetensors file as float32, without importing torch.
+
+    bfloat16, which NumPy lacks, is the upper half of a float32: it is widened, exactly. float16 is widened too.
+    """
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        arrays = {}
+        for name in names if names is not None else [key for key in header if key != "__metadata__"]:
+            entry = header[name]
+            start, end = entry["data_offsets"]
+            file.seek(8 + length + start)
+            arrays[name] = _decode(file.read(end - start), entry["dtype"]).reshape(entry["shape"])
+    return arrays
+
+
+def _decode(data: bytes, dtype: str) -> np.ndarray:
+    if dtype == "BF16":
+        return (np.frombuffer(data, np.uint16).astype(np.uint32) << 16).view(np.float32)
+    kinds = {"F32": np.float32, "F16": np.float16, "F64": np.float64, "I64": np.int64, "I32": np.int32}
+    if dtype not in kinds:
+        raise UserError(f"a tensor of type {dtype} cannot be read; accepted: BF16, {', '.join(sorted(kinds))}")
+    array = np.frombuffer(data, kinds[dtype])
+    return array.astype(np.float32) if array.dtype.kind == "f" and dtype != "F64" else array.copy()
