@@ -1,0 +1,63 @@
+"""Text to token ids: passage by passage, each begun by the model's own begin-of-text token.
+
+Nothing but the `tokenizers` library is needed, so that jobs without a model need not import transformers.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from wake2vec.text.corpus import passages_of
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Token ids of passages without special tokens, and the bytes of text that they stand for."""
+
+    passages: list[np.ndarray]
+    bytes: np.ndarray
+
+    @property
+    def tokens(self) -> int:
+        return sum(len(ids) for ids in self.passages)
+
+
+def load_tokenizer(folder: str | Path) -> Tokenizer:
+    """The tokenizer.json of a folder."""
+    return Tokenizer.from_file(str(Path(folder) / "tokenizer.json"))
+
+
+def begin_id(folder: str | Path) -> int:
+    """The id that begins a text: bos_token, or eos_token where a model has no other (GPT-2, Qwen).
+
+    Raises KeyError when tokenizer_config.json names neither.
+    """
+    config = json.loads((Path(folder) / "tokenizer_config.json").read_text("utf-8"))
+    token = config.get("bos_token") or config["eos_token"]
+    token = token["content"] if isinstance(token, dict) else token
+    return load_tokenizer(folder).token_to_id(token)
+
+
+def encode(tokenizer: Tokenizer, texts: list[str]) -> Encoded:
+    """Encode texts in one batch, without special tokens."""
+    ids = [np.array(e.ids, dtype=np.int64) for e in tokenizer.encode_batch(texts, add_special_tokens=False)]
+    return Encoded(ids, np.array([len(text.encode("utf-8")) for text in texts], dtype=np.int64))
+
+
+def encode_corpus(tokenizer: Tokenizer, text: str) -> Encoded:
+    """Encode the passages of a corpus text (train.txt or valid.txt)."""
+    return encode(tokenizer, passages_of(text))
+
+
+def blocks(encoded: Encoded, begin: int, length: int) -> np.ndarray:
+    """All passages in a row, each after `begin`, cut into [blocks, length] ids; a last incomplete block is dropped.
+
+    A text shorter than one block is repeated until it fills one.
+    """
+    stream = np.concatenate([part for ids in encoded.passages for part in ([begin], ids)])
+    if len(stream) < length:
+        stream = np.resize(stream, length)
+    return stream[: len(stream) // length * length].reshape(-1, length)

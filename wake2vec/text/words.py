@@ -1,0 +1,25 @@
+"""What a word is: the one definition that corpus, lexicon, testbed and tokenizer share.
+
+A word is a run of letters and combining marks; apostrophes and hyphens belong to it when letters stand on both sides
+("andrée's", "well-nigh"). Words are compared in NFC, lower case, with ' for the typographic apostrophe.
+"""
+
+import unicodedata
+
+import regex
+
+WORD = regex.compile(r"[\p{L}\p{M}]+(?:['’\-‐][\p{L}\p{M}]+)*")
+
+
+def words(text: str) -> list[str]:
+    """Every word of `text` as it is written, in order."""
+    return WORD.findall(text)
+
+
+def normalise(word: str) -> str:
+    """The form under which a word is counted: NFC, lower case, straight apostrophe, plain hyphen.
+
+    >>> normalise("Andrée’s")
+    "andrée's"
+    """
+    return unicodedata.normalize("NFC", word).lower().replace("’", "'").replace("‐", "-")
