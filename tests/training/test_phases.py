@@ -1,0 +1,200 @@
+"""The phases: what trains and what stays, what is kept, and that a resumed run is the uninterrupted one."""
+
+import numpy as np
+import pytest
+import torch
+
+from tests.training.conftest import MODEL, SMALL, block
+from wake2vec.bases.checkpoint import base_rows
+from wake2vec.errors import UserError
+from wake2vec.language.likelihood import score_phase
+from wake2vec.model.assemble import assemble
+from wake2vec.settings import Adapter, Alignment, Rows
+from wake2vec.storage import load_arrays, save_arrays, write_json
+from wake2vec.training import phases, trainer
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
+
+
+def p1(run, settings, folder, model=MODEL):
+    return phases.rows_phase("p1", run, settings, model, folder / "state")
+
+
+def test_p1_trains_the_new_rows_and_lowers_the_loss(run, p1_block, tmp_path):
+    states, values, history = p1(run, p1_block, tmp_path)
+    start = load_arrays(run["rows"])
+    assert states["final"]["rows"].keys() == start.keys() == {"embedding.new", "head.new"}
+    assert all(rows.dtype == np.float32 for rows in states["final"]["rows"].values())
+    for name in start:
+        assert (states["final"]["rows"][name] != start[name]).any(1).all(), f"a row of {name} did not move"
+    assert values["final_train_loss"] < values["first_train_loss"]
+    count, d = start["embedding.new"].shape
+    assert values["trainable_parameters"] == 2 * count * d
+    evaluated = history.dropna(subset=["heldout_loss"])
+    assert list(evaluated["step"]) == [0, 4, 8, 12]
+    assert values["best_step"] == evaluated.loc[evaluated["heldout_loss"].idxmin(), "step"]
+    assert values["tokens_seen"] == 12 * 2 * 32
+
+
+def test_p1_on_a_tied_base_shares_the_rows(tied_run, p1_block, tmp_path):
+    states, values, _ = p1(tied_run, p1_block, tmp_path)
+    assert states["final"]["rows"].keys() == {"embedding.new"}
+    assert values["trainable_parameters"] == states["final"]["rows"]["embedding.new"].size
+
+
+def test_base_rows_are_bitwise_unchanged(run, p1_block):
+    causal = assemble(run["manifest"], rows=run["rows"])
+    from wake2vec.model.rows import train_rows
+
+    train_rows(causal, "new")
+    before = base_rows(run["manifest"])
+    optimizer = torch.optim.AdamW([p for p in causal.parameters() if p.requires_grad], lr=1.0, weight_decay=1.0)
+    ids = torch.randint(0, len(before["embedding"]) + 2, (2, 16))
+    trainer.Learner(causal)(ids).backward()
+    optimizer.step()
+    np.testing.assert_array_equal(causal.get_input_embeddings().base.detach().numpy(), before["embedding"])
+    np.testing.assert_array_equal(causal.get_output_embeddings().base.detach().numpy(), before["head"])
+
+
+def test_masked_training_is_the_notebooks_only_weight_decay_moves_base_rows(run, tmp_path):
+    settings = block(Rows, train="masked", weight_decay=0.1)
+    rows = p1(run, settings, tmp_path)[0]["final"]["rows"]
+    before = base_rows(run["manifest"])["embedding"]
+    ratio = rows["embedding.base"] / before
+    assert 0.9 < ratio.min() and ratio.max() < 1  # every entry shrinks, by one common factor
+    np.testing.assert_allclose(ratio, ratio.flat[0], rtol=1e-4)
+
+
+def test_train_all_moves_base_rows_too(run, tmp_path):
+    rows = p1(run, block(Rows, train="all"), tmp_path)[0]["final"]["rows"]
+    assert np.abs(rows["head.base"] - base_rows(run["manifest"])["head"]).max() > 1e-3
+
+
+def test_tie_all_overwrites_the_head(tmp_path, base, passages, p1_block):
+    from tests.training.conftest import make_run
+
+    run = make_run(tmp_path, base, passages, head_too=False)
+    causal = assemble(run["manifest"], rows=run["rows"], head="tie_all")
+    assert causal.get_output_embeddings().base is causal.get_input_embeddings().base
+    states, _, _ = p1(run, p1_block, tmp_path, MODEL | {"head": "tie_all"})
+    assert states["final"]["rows"].keys() == {"embedding.new"}
+
+
+def test_bfloat16_rows_are_rounded_after_each_step(run, tmp_path):
+    rows = p1(run, block(Rows, row_precision="bfloat16"), tmp_path)[0]["final"]["rows"]
+    for array in rows.values():
+        np.testing.assert_array_equal(array, torch.from_numpy(array).bfloat16().float().numpy())
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("at", [3, 7, 11])
+def test_a_resumed_run_equals_an_uninterrupted_one(run, p1_block, tmp_path, monkeypatch, at):
+    whole, whole_values, whole_history = p1(run, p1_block, tmp_path / "whole")
+    step = trainer.PhaseTrainer.training_step
+
+    def kill(self, *arguments, **options):
+        if self.state.global_step == at:
+            raise Killed
+        return step(self, *arguments, **options)
+
+    monkeypatch.setattr(trainer.PhaseTrainer, "training_step", kill)
+    with pytest.raises(Killed):
+        p1(run, p1_block, tmp_path / "cut")
+    monkeypatch.setattr(trainer.PhaseTrainer, "training_step", step)
+    again, values, history = p1(run, p1_block, tmp_path / "cut")
+    assert values["resumed_from"] == (None if at < 5 else at // 5 * 5)
+    for state in ("best", "final"):
+        assert same(whole[state]["rows"], again[state]["rows"])
+    assert history.equals(whole_history)
+    assert values["best_step"] == whole_values["best_step"]
+
+
+def test_a_damaged_checkpoint_is_passed_over(run, p1_block, tmp_path):
+    whole, _, _ = p1(run, p1_block, tmp_path)
+    (tmp_path / "state/checkpoint-12/optimizer.pt").write_bytes(b"half")
+    again, values, _ = p1(run, p1_block, tmp_path)
+    assert values["resumed_from"] == 10
+    assert same(whole["final"]["rows"], again["final"]["rows"])
+
+
+def test_changed_settings_start_afresh(run, p1_block, tmp_path, capsys):
+    p1(run, p1_block, tmp_path)
+    _, values, _ = p1(run, p1_block | {"learning_rate": 0.02}, tmp_path)
+    assert values["resumed_from"] is None
+    assert "starting afresh" in capsys.readouterr().err
+
+
+def test_early_stopping_counts_evaluations_without_a_better_one(run, tmp_path):
+    settings = block(Rows, learning_rate=30.0, patience=1, warmup=0.0, max_grad_norm=0)
+    _, values, history = p1(run, settings, tmp_path)
+    assert values["stopped_early"] and values["final_step"] < SMALL["steps"]
+    assert values["final_step"] == values["best_step"] + SMALL["evaluate_every"]
+
+
+def test_p2_trains_adapters_only_and_reloads_exactly(run, p2_block, tmp_path):
+    out = tmp_path / "adapter/adapter_model.safetensors"
+    values, history = phases.adapter_phase(run, p2_block, MODEL, tmp_path / "state", out)
+    assert values["final_train_loss"] < values["first_train_loss"]
+    assert all("lora_" in name for name in load_arrays(out))
+    # what the history says of the kept state is what the published files score
+    scored = score_phase(run | {"adapter": str(out)}, {k: v for k, v in MODEL.items() if k != "seed"})
+    assert scored["bits_per_byte"] == pytest.approx(values["best_heldout_bits_per_byte"], abs=1e-6)
+
+
+def test_p2_names_targets_that_an_architecture_lacks(run, tmp_path):
+    settings = block(Adapter, targets=["q_porj"])
+    with pytest.raises(UserError, match=r'no module named q_porj.*Did you mean "q_proj"'):
+        phases.adapter_phase(run, settings, MODEL, tmp_path / "state", tmp_path / "a/adapter_model.safetensors")
+
+
+def test_p2_full_trains_the_body_and_leaves_the_rows(run, tmp_path):
+    out = tmp_path / "body.safetensors"
+    values, _ = phases.adapter_phase(run, block(Adapter, kind="full"), MODEL, tmp_path / "state", out)
+    names = load_arrays(out)
+    assert any("mlp" in name for name in names) and not any("embed" in name or "lm_head" in name for name in names)
+    scored = score_phase(run | {"body": str(out)}, {k: v for k, v in MODEL.items() if k != "seed"})
+    assert scored["bits_per_byte"] == pytest.approx(values["best_heldout_bits_per_byte"], abs=1e-6)
+
+
+def test_p3_draws_rows_to_their_parts_and_logs_every_term(run, tmp_path):
+    strong = block(Alignment, lambda_morpheme=20.0)
+    states, values, history = phases.rows_phase("p3", run, strong, MODEL, tmp_path / "state")
+    measured = history.dropna(subset=["cosine_trained_pairs"])
+    assert measured["cosine_trained_pairs"].iloc[-1] > measured["cosine_trained_pairs"].iloc[0] + 0.05
+    logged = history.dropna(subset=["loss_lm"])
+    for name in (
+        "loss_morpheme",
+        "loss_repulsion",
+        "loss_norm",
+        "grad_lm",
+        "grad_morpheme",
+        "grad_repulsion",
+        "grad_norm_term",
+    ):
+        assert np.isfinite(logged[name]).all() and (logged[name] >= 0).all()
+
+
+def test_p3_can_train_the_adapters_too(run, p2_block, tmp_path):
+    out = tmp_path / "adapter/adapter_model.safetensors"
+    phases.adapter_phase(run, p2_block, MODEL, tmp_path / "state2", out)
+    with_adapter = run | {"adapter": str(out)}
+    states, values, _ = phases.rows_phase(
+        "p3", with_adapter, block(Alignment, adapters="train"), MODEL, tmp_path / "state3"
+    )
+    save_arrays(tmp_path / "rows3.safetensors", states["best"]["rows"])
+    save_arrays(tmp_path / "adapter3.safetensors", states["best"]["adapter"])
+    files = with_adapter | {"rows": str(tmp_path / "rows3.safetensors"), "body": str(tmp_path / "adapter3.safetensors")}
+    scored = score_phase(files, {k: v for k, v in MODEL.items() if k != "seed"})
+    assert scored["bits_per_byte"] == pytest.approx(values["best_heldout_bits_per_byte"], abs=1e-6)
+
+
+def test_an_empty_lexicon_is_explained_before_training(run, p1_block, tmp_path):
+    write_json(run["injection"], "injection", {"base_rows": 420, "forms": [], "lexicon_saw_held_out": False}, {})
+    save_arrays(run["rows"], {n: a[:0] for n, a in load_arrays(run["rows"]).items()})
+    with pytest.raises(UserError, match="no form of the lexicon got a row"):
+        p1(run, p1_block, tmp_path)

@@ -1,0 +1,184 @@
+"""Whole-word injection: new words are one token, everything else keeps its ids, every text comes back."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+from tests.conftest import COINAGES
+from wake2vec.vocabulary.injection import inject
+
+ROWS = 512  # a padded matrix: past the tokenizer's last id
+
+
+@pytest.fixture(scope="module")
+def injected(base_tokenizer, passages):
+    return inject(base_tokenizer, ROWS, COINAGES | {"andrée's": ["andrée's"]}, passages, [], min_fires=0)
+
+
+def llama2_tokenizer(passages):
+    """As Llama 2's files have it: a normaliser that writes ▁, and no pre-tokenizer."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    pieces = ["<unk>"] + [f"<0x{byte:02X}>" for byte in range(256)] + ["▁", *"abcdefghijklmnopqrstuvwxyzRMTAW.,;“”—é'"]
+    merges = [
+        ("▁", "r"),
+        ("▁r", "i"),
+        ("v", "e"),
+        ("ve", "r"),
+        ("▁ri", "ver"),
+        ("l", "i"),
+        ("n", "g"),
+        ("li", "ng"),
+        ("b", "r"),
+    ]
+    pieces += [a + b for a, b in merges]
+    tokenizer.model = models.BPE(
+        {p: i for i, p in enumerate(pieces)}, merges, unk_token="<unk>", byte_fallback=True, fuse_unk=True
+    )
+    return tokenizer
+
+
+def byte_level_tokenizer(passages):
+    """As GPT-2's: byte-level BPE with its own word-splitting regex."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=400,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+        special_tokens=["<s>"],
+    )
+    tokenizer.train_from_iterator([p for p in passages if "moonbread" not in p], trainer)
+    return tokenizer
+
+
+FAMILIES = {"metaspace": None, "llama 2": llama2_tokenizer, "byte level": byte_level_tokenizer}
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def family(request, base_tokenizer, passages):
+    """(base tokenizer, injected tokenizer, injection) of each family."""
+    make = FAMILIES[request.param]
+    base = make(passages) if make else base_tokenizer
+    return base, *inject(base, ROWS, COINAGES, passages, [], min_fires=0)
+
+
+def ids(tokenizer, text):
+    return tokenizer.encode(text, add_special_tokens=False).ids
+
+
+@pytest.mark.parametrize(
+    "context",
+    ["{}", "a {} b", "“{}", "({})", "it—{}—it", "so {}, then", "{}.", "x\n{}", "- {}!", "{}'s"],
+)
+@pytest.mark.parametrize("surface", ["riverling", "Riverling", "moonbread"])
+def test_a_coinage_is_one_token_wherever_it_stands(family, context, surface):
+    _, tokenizer, values = family
+    mine = {form["id"] for form in values["forms"] if form["surface"] == surface}
+    found = ids(tokenizer, context.format(surface))
+    assert sum(i in mine for i in found) == 1
+
+
+@pytest.mark.parametrize("text", ["riverlings", "xriverling", "a priverling", "moonbreads", "riverlingé", "MOONBREAD"])
+def test_never_inside_another_word(family, text):
+    base, tokenizer, _ = family
+    assert ids(tokenizer, text) == ids(base, text)
+
+
+def test_new_ids_begin_where_the_matrix_ends(family):
+    _, _, values = family
+    assert [form["id"] for form in values["forms"]] == [ROWS + row for row in range(len(values["forms"]))]
+    assert [form["row"] for form in values["forms"]] == list(range(len(values["forms"])))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(st.sampled_from("abrivelngm oud’'\n.,“”—-éR2<0x>▁"), max_size=60))
+def test_text_without_coinages_keeps_its_ids(family, text):
+    base, tokenizer, _ = family
+    if "riverling" not in text.lower() and "moonbread" not in text.lower():
+        assert ids(tokenizer, text) == ids(base, text)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(
+            ["riverling", "moonbread", "Moonbread", "the", "old", "“", "”", ", ", ".", " ", "\n\n", "—", "'s"]
+        ),
+        max_size=25,
+    )
+)
+def test_every_text_comes_back(family, parts):
+    base, tokenizer, _ = family
+    text = "".join(parts).lstrip(" ")  # Metaspace itself forgets a text's leading spaces
+    assert base.decode(ids(base, text)) == text
+    assert tokenizer.decode(ids(tokenizer, text)) == text
+
+
+def test_the_training_text_comes_back(family, passages):
+    _, tokenizer, _ = family
+    for passage in passages:
+        assert tokenizer.decode(ids(tokenizer, passage)) == passage
+
+
+def test_apostrophes_belong_to_a_listed_word(injected):
+    tokenizer, values = injected
+    form = next(f for f in values["forms"] if f["form"] == "▁andrée's")
+    assert form["id"] in ids(tokenizer, "to andrée's house")
+
+
+def test_counts_are_the_texts(injected, passages):
+    tokenizer, values = injected
+    text = "\n".join(passages)
+    for form in values["forms"]:
+        assert form["count_train"] == sum(ids(tokenizer, p).count(form["id"]) for p in passages)
+    fires = sum(f["count_train"] for f in values["forms"] if f["word"] == "moonbread")
+    assert fires == text.lower().count("moonbread")
+
+
+def test_forms_that_fire_too_seldom_get_no_row(base_tokenizer, passages):
+    _, values = inject(
+        base_tokenizer, ROWS, COINAGES | {"neverseen": ["neverseen"]}, passages, passages[:3], min_fires=2
+    )
+    assert all(form["count_train"] >= 2 for form in values["forms"])
+    assert any(r["word"] == "neverseen" and "min_fires 2" in r["reason"] for r in values["not_injectable"])
+
+
+def test_forms_the_base_has_are_reused(base_tokenizer, passages):
+    _, values = inject(base_tokenizer, ROWS, {"the": ["the"]}, passages, [], min_fires=0)
+    assert any(
+        entry["form"] == "▁the" and entry["id"] == base_tokenizer.token_to_id("▁the") for entry in values["reused"]
+    )
+    assert not any(form["form"] == "▁the" for form in values["forms"])
+
+
+def test_substring_is_the_notebooks_add_tokens(base_tokenizer, passages):
+    tokenizer, values = inject(base_tokenizer, ROWS, {"iver": ["iver"]}, passages, [], match="substring", min_fires=0)
+    ours = tokenizer.encode("the river ran", add_special_tokens=False).tokens
+    theirs = Tokenizer.from_str(base_tokenizer.to_str())
+    theirs.add_tokens(["iver"])
+    assert ours == theirs.encode("the river ran", add_special_tokens=False).tokens
+    assert "iver" in ours  # fires inside "river": the fault that whole words mend
+
+
+def test_saved_and_loaded_by_autotokenizer_alone(injected, base, tmp_path):
+    from transformers import AutoTokenizer
+
+    tokenizer, values = injected
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "tokenizer_config.json").write_bytes((base.parent / "tokenizer_config.json").read_bytes())
+    loaded = AutoTokenizer.from_pretrained(tmp_path)
+    text = "A riverling said: “Moonbread, moonbread!”"
+    assert loaded.encode(text, add_special_tokens=False) == ids(tokenizer, text)
+    assert loaded.decode(loaded.encode(text, add_special_tokens=False)) == text
+
+
+def test_empty_lexicon_is_the_base_tokenizer(base_tokenizer, passages):
+    tokenizer, values = inject(base_tokenizer, ROWS, {}, passages, [])
+    assert values["forms"] == []
+    assert tokenizer.encode(passages[0]).ids == base_tokenizer.encode(passages[0]).ids

@@ -1,0 +1,249 @@
+"""The three phases: P1 and P3 train rows, P2 trains the transformer around them.
+
+Each takes paths and settings, trains with `state` as its scratch folder, and publishes its outputs when it is done.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wake2vec.errors import UserError
+from wake2vec.storage import load_arrays, read_jsonl, read_text, read_values, save_arrays, sha256
+from wake2vec.text.encoding import Encoded, begin_id, blocks, encode, encode_corpus, load_tokenizer
+
+# the seven projections of a block, under the names that architectures give them
+LORA_TARGETS = {
+    "GPT2LMHeadModel": ("c_attn", "c_fc"),  # q, k and v in one, and the up projection; c_proj is output and down both
+    "Phi3ForCausalLM": ("qkv_proj", "gate_up_proj", "down_proj"),
+}
+DEFAULT_TARGETS = ("q_proj", "k_proj", "v_proj", "gate_proj", "up_proj", "down_proj")
+
+
+def rows_phase(
+    phase: str,
+    paths: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    model: Mapping[str, Any],
+    state: Path,
+) -> tuple[dict[str, np.ndarray], dict[str, Any], Any]:
+    """P1 or P3: train the rows, and in P3 with the objective.
+
+    paths: manifest, tokenizer, injection, rows (to start from), train, valid; for P3 segmentation and morphemes;
+    optional adapter, body (of P2), synthetic, lexicon. settings: the phase's block. model: head, precision,
+    quantisation, evaluation, seed of the run.
+
+    Returns ({"best"|"final": {"rows": tensors of rows.safetensors, "adapter": …}}, run values, history).
+    """
+    from wake2vec.model.assemble import load_named
+    from wake2vec.model.rows import rows_of, train_rows
+    from wake2vec.training.trainer import Learner, fit
+
+    _begin(state, paths, settings, model)
+    causal = _assemble(paths, model, train_adapter=settings.get("adapters") == "train")
+    train_rows(causal, settings["train"])
+    _check_something_trains(causal, paths)
+    texts = _texts(paths, settings, model)
+    objective = _objective(paths, settings, model) if phase == "p3" else None
+    learner = Learner(causal, objective)
+    _to_device_of(learner, causal)
+    callbacks = [_rounding()] if settings["row_precision"] == "bfloat16" else []
+    run = fit(learner, texts, settings, model["seed"], state, phase.upper(), callbacks)
+    history = run.pop("history")
+    states = {"final": _state_of(causal, settings, rows_of)}
+    load_named(learner, load_arrays(state / "best.safetensors"))
+    states["best"] = _state_of(causal, settings, rows_of)
+    return states, _run_values(phase, "rows", paths, settings, model, run), history
+
+
+def adapter_phase(
+    paths: Mapping[str, Any], settings: Mapping[str, Any], model: Mapping[str, Any], state: Path, out: Path
+) -> tuple[dict[str, Any], Any]:
+    """P2: train LoRA adapters, or every weight of the transformer, around frozen rows.
+
+    Writes `out`: adapter_model.safetensors in a PEFT folder for `kind: lora`, body.safetensors for `kind: full`.
+    Returns (run values, history).
+    """
+    from wake2vec.model.assemble import load_named, trainable
+    from wake2vec.training.trainer import Learner, fit
+
+    _begin(state, paths, settings, model)
+    causal = _assemble(paths, model)
+    peft_model = None
+    if settings["kind"] == "lora":
+        peft_model = _add_lora(causal, settings)
+    else:
+        _unfreeze_body(causal)
+    learner = Learner(causal)
+    run = fit(learner, _texts(paths, settings, model), settings, model["seed"], state, "P2")
+    history = run.pop("history")
+    if settings["keep"] == "best":
+        load_named(learner, load_arrays(state / "best.safetensors"))
+    if peft_model is None:
+        save_arrays(out, trainable(causal))
+    else:
+        # rows are saved by their own phases; PEFT would look up the hub to decide
+        peft_model.save_pretrained(out.parent, save_embedding_layers=False)
+    return _run_values("p2", settings["kind"], paths, settings, model, run), history
+
+
+def _assemble(paths, model, train_adapter: bool = False):
+    from wake2vec.model.assemble import assemble
+
+    return assemble(
+        paths["manifest"],
+        rows=paths["rows"],
+        head=model["head"],
+        adapter=paths.get("adapter"),
+        body=paths.get("body"),
+        precision=model["precision"],
+        quantisation=model["quantisation"],
+        train_adapter=train_adapter,
+    )
+
+
+def _to_device_of(learner, causal) -> None:
+    if learner.objective is not None:
+        learner.objective.to(causal.get_input_embeddings().new.device)
+
+
+def _check_something_trains(causal, paths) -> None:
+    if not len(causal.get_input_embeddings().new) and not causal.get_input_embeddings().base.requires_grad:
+        raise UserError(
+            f"{paths['injection']}: no form of the lexicon got a row, so there is nothing to train. "
+            "Lower `lexicon.min_count` of the corpus or `vocabulary.min_fires` of the model, or look at lexicon.csv "
+            "for the reasons."
+        )
+
+
+def _state_of(causal, settings, rows_of) -> dict[str, Any]:
+    """Rows, and in a P3 that trains them the adapters, as arrays."""
+    state = {"rows": rows_of(causal)}
+    if settings.get("adapters") == "train":
+        state["adapter"] = {
+            name: p.detach().float().cpu().numpy().copy() for name, p in causal.named_parameters() if "lora_" in name
+        }
+    return state
+
+
+def _begin(state: Path, paths, settings, model) -> None:
+    from wake2vec.training.trainer import begin_state
+
+    hashes = {name: sha256(path) for name, path in sorted(paths.items()) if path is not None and Path(path).is_file()}
+    begin_state(
+        state,
+        json.dumps({"inputs": hashes, "settings": settings, "model": model}, sort_keys=True, default=str, indent=1),
+    )
+
+
+def _texts(paths, settings, model):
+    from wake2vec.training.trainer import Texts
+
+    tokenizer, begin = load_tokenizer(Path(paths["tokenizer"]).parent), begin_id(Path(paths["tokenizer"]).parent)
+    train, held_out = (encode_corpus(tokenizer, read_text(paths[name])) for name in ("train", "valid"))
+    sources = {"train": lambda: train, "synthetic": lambda: _lines(tokenizer, paths["synthetic"])}
+    sources["lexicon"] = lambda: _lines(tokenizer, paths["lexicon"], joined=True)
+    parts = [blocks(sources[name](), begin, settings["sequence"]) for name in settings.get("texts", ("train",))]
+    # passages spread evenly over the training text, about as many as are held out
+    every = max(1, len(train.passages) // max(1, len(held_out.passages)))
+    sample = Encoded(train.passages[::every], train.bytes[::every])
+    evaluation = model["evaluation"]
+    return Texts(np.concatenate(parts), held_out, sample, begin, evaluation["context"], evaluation["stride"])
+
+
+def _lines(tokenizer, path, joined: bool = False) -> Encoded:
+    """A file of lines as passages; the word list is one passage, as the notebooks appended it."""
+    lines = [line for line in read_text(path).splitlines() if line]
+    return encode(tokenizer, ["\n".join(lines)] if joined else lines)
+
+
+def _objective(paths, settings, model):
+    from wake2vec.bases.checkpoint import base_rows
+    from wake2vec.training.objectives import Objective, make_pairs
+    from wake2vec.vocabulary.parts import Parts
+
+    forms = read_values(paths["injection"])["forms"]
+    segmentation = read_jsonl(paths["segmentation"])
+    matrix = base_rows(paths["manifest"])["embedding"]
+    base_tokenizer = load_tokenizer(Path(paths["manifest"]).parent)
+    mine = {form["word"] for form in forms}
+    segmentation = [entry for entry in segmentation if entry["word"] in mine]
+    parts = Parts(base_tokenizer, matrix, segmentation, read_values(paths["morphemes"]))
+    targets = {
+        entry["word"]: np.mean([vector for _, vector in found], axis=0)
+        for entry in segmentation
+        if (found := parts.of(entry))
+    }
+    pairs = make_pairs(forms, targets, settings["held_out_pairs"], model["seed"])
+    base_norm = float(np.linalg.norm(matrix, axis=1).mean())
+    return Objective(pairs, [form["word"] for form in forms], base_norm, settings, model["seed"])
+
+
+def _add_lora(causal, settings):
+    from peft import LoraConfig, get_peft_model
+
+    targets = settings["targets"] or LORA_TARGETS.get(type(causal).__name__, DEFAULT_TARGETS)
+    names = {name.rsplit(".", 1)[-1] for name, _ in causal.named_modules()}
+    if missing := [target for target in targets if target not in names]:
+        from wake2vec.errors import guess
+
+        raise UserError(
+            f"p2.targets: {type(causal).__name__} has no module named {', '.join(missing)}. It has: "
+            f"{', '.join(sorted(n for n in names if n and not n.isdigit()))}.{guess(missing[0], names)}"
+        )
+    config = LoraConfig(
+        r=settings["rank"],
+        lora_alpha=settings["alpha"],
+        lora_dropout=settings["dropout"],
+        target_modules=list(targets),
+        bias="none",
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(causal, config)
+
+
+def _unfreeze_body(causal) -> None:
+    """Everything but the rows trains, in float32."""
+    rows = {id(p) for m in (causal.get_input_embeddings(), causal.get_output_embeddings()) for p in m.parameters()}
+    for parameter in causal.parameters():
+        if id(parameter) not in rows:
+            parameter.data = parameter.data.float()
+            parameter.requires_grad_(True)
+
+
+def _rounding():
+    """The notebooks' bfloat16 rows: rounded after every step, so that small updates are lost as theirs were."""
+    from transformers import TrainerCallback
+
+    class RoundRows(TrainerCallback):
+        def on_step_end(self, args, state, control, model=None, **_):
+            causal = model.causal
+            for parameter in {
+                *causal.get_input_embeddings().parameters(),
+                *causal.get_output_embeddings().parameters(),
+            }:
+                if parameter.requires_grad:
+                    parameter.data.copy_(parameter.data.bfloat16().float())
+
+    return RoundRows()
+
+
+def _run_values(phase, kind, paths, settings, model, run) -> dict[str, Any]:
+    return {
+        "phase": phase,
+        "kind": kind,
+        "hyperparameters": dict(settings) | dict(model),
+        "paths": {name: str(path) for name, path in paths.items() if path is not None},
+        "kept": settings["keep"],
+    } | run
+
+
+def publish_rows(states: Mapping[str, Any], kept: str, output: Any) -> None:
+    """Write the best and the final state's rows, and the kept one's as the phase's own, last."""
+    for name in ("best", "final"):
+        save_arrays(output[name], states[name]["rows"])
+    if "adapter" in states[kept]:
+        save_arrays(output.adapter, states[kept]["adapter"])
+    save_arrays(output.rows, states[kept]["rows"])

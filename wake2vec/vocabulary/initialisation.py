@@ -1,0 +1,138 @@
+"""Where new rows start.
+
+    compositional   E(w) = α E(p̄) + (1 - 2α) E(r̄) + α E(s̄) + ε      prefix, root, suffix; compounds: the mean of
+    their words spherical       E(w) = ρ σ √d · u,  u uniform on the sphere        σ: standard deviation of the base's
+    entries gaussian        E(w) = mean of the base rows + spread · σ_dim · N(0, 1) subtoken_mean   E(w) = mean of the
+    rows of w's pieces under the base tokenizer
+
+An affix that is absent gives its weight to the root. A word that has no parts, or whose root the base cannot spell,
+falls back: to its sub-tokens' mean, or to a small random vector of the base's standard deviation, as the seeds of this
+project did. Embedding and head are initialised alike, each from its own base matrix. Deterministic from the seed, and
+nothing else.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from wake2vec.settings import head_mode
+from wake2vec.storage import read_jsonl, read_values
+from wake2vec.vocabulary.parts import Parts, mean_rows, pieces_of
+
+
+def initial_rows(
+    matrices: Mapping[str, np.ndarray],
+    tokenizer: Tokenizer,
+    forms: list[dict[str, Any]],
+    segmentation: list[dict[str, Any]],
+    morphemes: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    seed: int,
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """New rows for each base matrix.
+
+    matrices: "embedding" (and "head" where it gets rows of its own) -> base rows [B, d], float32.
+    tokenizer: the *base* tokenizer. forms: of injection.json. segmentation, morphemes: of the corpus.
+    settings: the `initialisation` block. seed: of noise and random directions.
+
+    Returns ({"embedding.new": [n, d], "head.new": [n, d]}, statistics).
+    """
+    rows, statistics = {}, {"method": settings["method"], "rows": len(forms)}
+    for number, (side, matrix) in enumerate(matrices.items()):
+        rng = np.random.default_rng([seed, number])
+        made, how = _METHODS[settings["method"]](matrix, tokenizer, forms, segmentation, morphemes, settings, rng)
+        rows[f"{side}.new"] = made.astype(np.float32)
+        norms, base_norms = np.linalg.norm(made, axis=1), np.linalg.norm(matrix, axis=1)
+        statistics[side] = {
+            "norm": {"mean": norms.mean() if len(norms) else None, "std": norms.std() if len(norms) else None},
+            "base_norm": {"mean": base_norms.mean(), "std": base_norms.std()},
+            "made_from": dict(Counter(how)),
+        }
+    return rows, statistics
+
+
+def _compositional(matrix, tokenizer, forms, segmentation, morphemes, settings, rng):
+    by_word = {entry["word"]: entry for entry in segmentation}
+    parts = Parts(tokenizer, matrix, [by_word[f["word"]] for f in forms if f["word"] in by_word], morphemes)
+    fallback, _ = _METHODS[settings["fallback"]](matrix, tokenizer, forms, segmentation, morphemes, settings, rng)
+    alpha, how = settings["alpha"], []
+    rows = np.empty((len(forms), matrix.shape[1]), dtype=np.float32)
+    for i, form in enumerate(forms):
+        found = parts.of(by_word[form["word"]]) if form["word"] in by_word else []
+        if not found:
+            rows[i] = fallback[i]
+            how.append(f"{settings['fallback']}: no parts")
+            continue
+        if found[0][0] == "word":
+            rows[i] = np.mean([vector for _, vector in found], axis=0)
+            how.append("compound")
+            continue
+        affixes = [vector for role, vector in found if role != "root"]
+        root = next(vector for role, vector in found if role == "root")
+        rows[i] = (1 - alpha * len(affixes)) * root + alpha * np.sum(affixes, axis=0)
+        how.append("affixes and root")
+    noise = rng.standard_normal(rows.shape, dtype=np.float32) * matrix.std()
+    return rows + settings["noise"] * noise, how
+
+
+def _spherical(matrix, tokenizer, forms, segmentation, morphemes, settings, rng):
+    directions = rng.standard_normal((len(forms), matrix.shape[1]))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    radius = settings["radius"] * matrix.std() * np.sqrt(matrix.shape[1])
+    return radius * directions, ["random direction"] * len(forms)
+
+
+def _gaussian(matrix, tokenizer, forms, segmentation, morphemes, settings, rng):
+    noise = rng.standard_normal((len(forms), matrix.shape[1]))
+    return matrix.mean(0) + settings["spread"] * matrix.std(0) * noise, ["base mean and noise"] * len(forms)
+
+
+def _subtoken_mean(matrix, tokenizer, forms, segmentation, morphemes, settings, rng):
+    rows = np.empty((len(forms), matrix.shape[1]), dtype=np.float32)
+    for start in (True, False):
+        which = [i for i, form in enumerate(forms) if form["start"] == start]
+        if which:
+            rows[which] = mean_rows(matrix, pieces_of(tokenizer, [forms[i]["surface"] for i in which], start))
+    return rows, ["sub-token mean"] * len(forms)
+
+
+def _random(matrix, tokenizer, forms, segmentation, morphemes, settings, rng):
+    return matrix.std() * rng.standard_normal((len(forms), matrix.shape[1])), ["small random vector"] * len(forms)
+
+
+_METHODS = {
+    "compositional": _compositional,
+    "spherical": _spherical,
+    "gaussian": _gaussian,
+    "subtoken_mean": _subtoken_mean,
+    "random": _random,
+}
+
+
+def place_rows(
+    paths: Any, initialisation: Mapping[str, Any], head: str, seed: int
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The initial rows of a model from its files (manifest, tokenizer of the base, injection, segmentation, morphemes).
+
+    Head rows are made where the head has rows of its own. Returns (rows, statistics) as `initial_rows`.
+    """
+    from wake2vec.bases.checkpoint import base_rows
+
+    tied = read_values(paths.manifest)["tied"]
+    matrices = base_rows(paths.manifest)
+    if head_mode(head, tied) != "separate":
+        matrices = {"embedding": matrices["embedding"]}
+    elif tied:
+        matrices["head"] = matrices["embedding"]
+    return initial_rows(
+        matrices,
+        Tokenizer.from_file(str(paths.tokenizer)),
+        read_values(paths.injection)["forms"],
+        read_jsonl(paths.segmentation),
+        read_values(paths.morphemes),
+        initialisation,
+        seed,
+    )
