@@ -1,0 +1,426 @@
+"""Made-up results of a run, in the shapes that the measuring steps write, hostile text included. No training, no torch.
+
+`make_results` gives the values in memory, `write_results` the folder of files, `draw_placeholders` a set of simple
+figures."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from wake2vec.report.results import Results
+from wake2vec.storage import write_csv, write_json, write_jsonl, write_text
+
+SCRIPT = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
+HOSTILE = [
+    "river<b>run</b>",
+    "{{< meta model >}}",
+    "past|eve",
+    "@adam$x^2$",
+    ":::",
+    "`r`*un*",
+    SCRIPT,
+    "](http://example.org/x.png)",
+]
+FIGURES = ("six_panel", "losses", "change", "projection", "objectives", "recovery", "likelihood", "comparison")
+BITS = {"base": 2.61, "init": 2.48, "p1": 2.41, "p2": 2.20, "p3": 2.205}
+ROW_PHASES = ("init", "p1", "p3")
+FORMS = 40
+
+
+def make_results(
+    model="tiny", phases=("p1", "p2", "p3"), testbed=True, leak=False, bits=None, new=True, seed=0, text="a"
+) -> Results:
+    """The results of a run with these phases. `bits`: held-out bits per byte by phase; `new=False`: no word got a
+    row."""
+    rng = np.random.default_rng(seed)
+    measured = ("base", "init", *phases)
+    forms = make_forms(rng) if new else []
+    metrics = {
+        phase: make_metrics(rng, phase, phases, forms, testbed, {**BITS, **(bits or {})}, leak) for phase in measured
+    }
+    return Results(
+        model=model,
+        title=None,
+        base="small & plain",
+        recipe="wake",
+        corpus=make_corpus(text),
+        lexicon=make_lexicon(),
+        segmentation=make_segmentation(),
+        injection={
+            "base_rows": 2000,
+            "forms": forms,
+            "reused": ["▁over"],
+            "not_injectable": [{"word": "mac|gab", "reason": "'▁mac|gab' fires 1 < min_fires 2"}],
+            "lexicon_saw_held_out": leak,
+        },
+        runs={phase: make_run(phase) for phase in phases},
+        histories={phase: make_history(rng, phase) for phase in phases},
+        metrics=metrics,
+        provenance={name: make_provenance() for name in ("corpus", "injection", *phases)},
+    )
+
+
+def make_forms(rng):
+    words = [*HOSTILE, *(f"wurd{i}ling" for i in range(FORMS - len(HOSTILE)))]
+    counts = np.maximum(0, np.sort(rng.geometric(0.25, FORMS))[::-1] - 1)
+    return [
+        {"id": 2000 + i, "row": i, "word": word, "form": "▁" + word, "surface": word, "start": True,
+         "count_train": int(counts[i]), "count_valid": int(i % 3 == 0)}
+        for i, word in enumerate(words)
+    ]  # fmt: skip
+
+
+def make_corpus(text="a"):
+    train = {"passages": 180, "characters": 360_000, "bytes": 361_200, "words": 64_000, "types": 6_100,
+             "hapax_types": 3_200, "hapax_share": 0.525}  # fmt: skip
+    valid = {key: value // 9 if isinstance(value, int) else 0.7 for key, value in train.items()} | {"passages": 20}
+    return {
+        "name": "coined <i>text</i>",
+        "kind": "testbed",
+        "source": {},
+        "train": train,
+        "valid": valid,
+        "held_out_types_unseen_in_training": 210,
+        "sha256": {"train": text * 64, "valid": (text + "b") * 32},
+        "cleaning": {"hyphens rejoined": 3},
+    }
+
+
+def make_lexicon():
+    rows = [(word, 20 - i, 0.0, "kept", "", f"{word}:{20 - i}") for i, word in enumerate(HOSTILE)]
+    rows += [("nan", 3, 1.2, "kept", "", "nan:2 NaN:1"), ("null", 2, 0.0, "kept", "", "null:2")]
+    rows += [(f"wurd{i}ling", 2, 0.0, "kept", "", f"wurd{i}ling:2") for i in range(40)]
+    rows += [("the", 900, 7.7, "excluded", "known: zipf 7.70 > 1.50", "the:800 The:100")]
+    rows += [(f"rare{i}", 1, 0.0, "excluded", "count 1 < min_count 2", f"rare{i}:1") for i in range(5)]
+    rows += [
+        ("anna", 9, 0.5, "excluded", "name: capitalised in 9 of 9 places inside sentences, at least 90%", "Anna:9")
+    ]
+    return pd.DataFrame(rows, columns=["word", "count", "zipf", "status", "reason", "surfaces"])
+
+
+def make_segmentation():
+    compound = {"word": "past|eve", "count": 18, "prefix": "", "root": "", "suffix": "", "compound": ["past", "eve"],
+                "method": "compound"}  # fmt: skip
+    affix = {"word": "wurd1ling", "count": 2, "prefix": "un", "root": "wurd", "suffix": "ling", "compound": [],
+             "method": "affix"}  # fmt: skip
+    none = {"word": "nan", "count": 3, "prefix": "", "root": "nan", "suffix": "", "compound": [], "method": "none"}
+    return [compound, affix, none]
+
+
+def make_run(phase):
+    return {
+        "phase": phase, "kind": "lora" if phase == "p2" else "rows", "base": "small & plain", "corpus": "coined",
+        "recipe": "wake", "paths": {}, "steps": 400, "stopped_early": phase == "p2", "best_step": 250,
+        "final_step": 300 if phase == "p2" else 400, "kept": "best", "best_heldout_bits_per_byte": 2.2,
+        "final_heldout_bits_per_byte": 2.3, "first_train_loss": 5.1, "final_train_loss": 4.2,
+        "trainable_parameters": 81_920, "tokens_seen": 409_600, "seconds": 47.3, "peak_memory_bytes": 900 * 2**20,
+        "resumed_from": None,
+        "hyperparameters": {"learning_rate": 1e-3, "steps": 400, "targets": ["q", "k"], "seed": 42, "train": "new",
+                            "nested": {"deep": None, "flag": True}},
+    }  # fmt: skip
+
+
+def make_history(rng, phase):
+    steps = np.arange(0, 401, 50)
+    fall = np.exp(-steps / 150)
+    frame = pd.DataFrame({"step": steps, "train_loss": 4 + fall, "learning_rate": 1e-3 * fall, "grad_norm": 1.0})
+    frame["heldout_loss"] = 4.4 + fall * 0.6 + steps / 4000
+    frame["train_sample_loss"] = 4.1 + fall
+    frame["heldout_bits_per_byte"] = frame["heldout_loss"] / 2
+    frame.loc[3, ["heldout_loss", "train_sample_loss"]] = np.nan
+    if phase == "p3":
+        for term in ("lm", "morpheme", "repulsion", "norm"):
+            frame[f"loss_{term}"] = rng.random(len(steps)) * fall
+            frame["grad_norm_term" if term == "norm" else f"grad_{term}"] = rng.random(len(steps))
+        for pair, rise in (("trained", 0.2), ("heldout", 0.05), ("random", 0.04)):
+            frame[f"cosine_{pair}_pairs"] = 0.1 + rise * steps / 400
+    return frame
+
+
+def band(mean, reach):
+    return {"mean": mean, "std": reach / 2, "low": mean - reach, "high": mean + reach, "z": 0.0}
+
+
+def figure(value, reach, null, null_reach):
+    return {"value": value, "interval": [value - reach, value + reach], "null": band(null, null_reach)}
+
+
+def make_metrics(rng, phase, phases, forms, testbed, bits, leak):
+    metrics = {"likelihood": make_likelihood(phase, bits, forms, leak)}
+    if phase in ("p1", "p2", "p3"):
+        metrics["generation"] = {"samples": make_samples()}
+    if phase not in ROW_PHASES:
+        return metrics
+    metrics |= {
+        "norms": make_norms(rng, forms),
+        "isotropy": {
+            "sample": 5000,
+            "groups": {
+                group: {"count": 2000, "sampled_ratio": figure(0.981, 0.003, 0.982, 0.002),
+                        "sampled_ratio_centred": figure(0.975, 0.003, 0.982, 0.002),
+                        "eigenvector": figure(0.71, 0.02, 0.93, 0.01)}
+                for group in ("all", "base", "new")
+            },
+        },
+        "dimension": make_dimension(),
+        "similarity": make_similarity(rng),
+        "neighbours": make_neighbours(forms),
+    }  # fmt: skip
+    if phase in ("p1", "p3"):
+        metrics |= {
+            "drift": make_drift(rng, forms),
+            "overlap": make_overlap(rng, forms),
+            "projection": make_projection(rng, forms),
+        }
+    if testbed:
+        metrics["recovery"] = make_recovery(phase)
+    return metrics
+
+
+def make_likelihood(phase, bits, forms, leak):
+    rng = np.random.default_rng(7)  # the same passages at every phase: what differs is a shift and a little noise
+    sizes = rng.integers(1800, 2200, 20)
+    spread = rng.normal(0, 0.08, 20)
+    noise = np.random.default_rng(list(phase.encode())).normal(0, 0.01, 20)
+    nats = (bits[phase] + spread + noise) * sizes * math.log(2)
+    total, tokens = float(nats.sum()), 11_000 if phase == "base" else 10_500
+    score = total / math.log(2) / int(sizes.sum())
+    new = (
+        {"tokens": 300, "nats": 2400.0, "loss": 8.0}
+        if forms and phase != "base"
+        else {"tokens": 0, "nats": 0, "loss": None}
+    )
+    none = {"tokens": 0, "nats": 0.0, "loss": None}
+    return {
+        "tokens": tokens, "nats": total, "bytes": int(sizes.sum()), "loss": total / tokens,
+        "perplexity": math.exp(total / tokens), "bits_per_byte": score, "interval": [score - 0.05, score + 0.05],
+        "classes": {"base": {"tokens": tokens - 300, "nats": total, "loss": 4.0}, "new_seen": new, "new_unseen": none},
+        "passages": [{"tokens": 500, "nats": float(n), "bytes": int(b)} for n, b in zip(nats, sizes, strict=True)],
+        "lexicon_saw_held_out": leak, "context": 128,
+    }  # fmt: skip
+
+
+def make_samples():
+    texts = [
+        "the riverrun of it\nand then, {{< include tables/x.md >}}\n\n::: hidden\n# loud\n" + SCRIPT,
+        "- one\n- two [link](javascript:alert(1)) $x$ @fig-six_panel ```{=html}\n<b>bold</b>\n```",
+        "",
+        "a plain continuation, long enough to run over several lines of a card so that its shape can be judged. " * 3,
+    ]
+    return [
+        {"seeded_with": "high-drift" if i % 2 else "low-drift", "token": HOSTILE[i], "prompt": f"The {HOSTILE[i]}",
+         "temperature": 0.8, "seed": i, "text": f"The {HOSTILE[i]} {text}" if i else text}
+        for i, text in enumerate(texts)
+    ]  # fmt: skip
+
+
+def make_norms(rng, forms):
+    base, new = rng.normal(1.0, 0.1, 500), rng.normal(1.1, 0.15, max(2, len(forms)))
+    edges = np.linspace(0.5, 1.7, 41)
+    groups = {}
+    for name, values in (("base", base), ("new", new)):
+        points = dict(zip(("min", "q05", "q25", "median", "q75", "q95", "max"),
+                          np.quantile(values, [0, 0.05, 0.25, 0.5, 0.75, 0.95, 1]).tolist(), strict=True))  # fmt: skip
+        groups[name] = {"count": len(values), "mean": float(values.mean()), "std": float(values.std(ddof=1)), **points}
+    if not forms:
+        groups["new"] = {key: 0 if key == "count" else None for key in groups["new"]}
+        none = {"value": None, "interval": None, "null": dict.fromkeys(("mean", "std", "low", "high", "z"))}
+        tests = {
+            "welch": {"t": None, "df": None, "p": None},
+            "mann_whitney": {"u": None, "p": None, "auc": None},
+            "cohens_d": none,
+        }
+    else:
+        tests = {
+            "welch": {"t": 5.0, "df": 60.0, "p": 0.0},
+            "mann_whitney": {"u": 1.0, "p": 0.0, "auc": 0.74},
+            "cohens_d": {"value": 0.83, "interval": [0.5, 1.1], "null": band(0.0, 0.3)},
+        }
+    histogram = {"edges": edges.tolist()} | {
+        name: np.histogram(values, edges, density=True)[0].tolist() for name, values in (("base", base), ("new", new))
+    }
+    by_index = {"index": list(range(540)), "norm": [*base, *new[:40]], "group": ["base"] * 500 + ["new"] * 40}
+    return {"groups": groups, **tests, "histogram": histogram, "by_index": by_index}
+
+
+def make_dimension():
+    names = ("d90", "d95", "participation_ratio")
+    share = np.exp(-np.arange(64) / 20)
+    share /= share.sum()
+
+    def group(d90):
+        return {
+            "count": 40, "d90": d90, "d95": d90 + 3, "participation_ratio": d90 - 5.5,
+            "interval": {name: [d90 - 1, d90 + 2] for name in names},
+            "null": {"d90": band(33, 1), "d95": band(36, 1), "participation_ratio": band(30.0, 1.0)},
+            "spectrum": share[:20].tolist(), "cumulative": np.cumsum(share).tolist(),
+        }  # fmt: skip
+
+    return {"matched_count": 40, "groups": {"base": group(33), "new": group(25)}}
+
+
+def make_similarity(rng):
+    edges = np.linspace(-0.5, 0.9, 41)
+    drawn = {
+        "base_base": rng.normal(0.01, 0.1, 2000),
+        "new_new": rng.normal(0.2, 0.12, 2000),
+        "base_new": rng.normal(0.0, 0.1, 2000),
+    }
+    pairs = {
+        name: {"pairs": 2000, "mean": mean, "std": 0.1, "q05": mean - 0.16, "median": mean, "q95": mean + 0.16,
+               "interval": [mean - 0.01, mean + 0.01], "null": {"mean": 0.0, "std": 0.09, "low": -0.002, "high": 0.002}}
+        for name, mean in (("base_base", 0.01), ("new_new", 0.2), ("base_new", 0.001))
+    }  # fmt: skip
+    histogram = {name: np.histogram(values, edges, density=True)[0].tolist() for name, values in drawn.items()}
+    return {
+        "pairs": pairs,
+        "histogram": {"edges": edges.tolist()} | histogram,
+        "ks": {"statistic": 0.61, "p": 0.0, "permutation_p": 0.01},
+    }
+
+
+def make_neighbours(forms):
+    near = [{"token": token, "cosine": 0.8 - 0.1 * i} for i, token in enumerate(["▁river", "▁run", "<s>", "|", "▁*a"])]
+    chosen = [
+        (form, place) for place, at in (("beginning", 0), ("middle", 15), ("end", 30)) for form in forms[at : at + 3]
+    ]
+    return {
+        "k": 5,
+        "tokens": [{"token": form["form"], "row": form["row"], "position": place, "count_train": form["count_train"],
+                    "neighbours": near} for form, place in chosen],
+        "null": band(0.3, 0.1),
+    }  # fmt: skip
+
+
+def make_drift(rng, forms):
+    cosines = np.sort(rng.uniform(0.5, 1, max(1, len(forms))))
+    edges = np.linspace(0.5, 1, 21)
+    group = {
+        "count": len(forms),
+        "cosine": {"mean": 0.81, "std": 0.1, "min": 0.5, "max": 1.0, "interval": [0.78, 0.84], "null": band(0.7, 0.02)},
+        "histogram": {"edges": edges.tolist(), "counts": np.histogram(cosines, edges)[0].tolist()},
+    }
+    still = {"mean": 1.0, "std": 0.0, "min": 1.0, "max": 1.0, "interval": [1.0, 1.0], "null": band(1.0, 0.0)}
+    listed = [
+        {
+            "token": form["form"],
+            "cosine": float(c),
+            "norm_before": 1.0,
+            "norm_after": 1.2,
+            "count_train": form["count_train"],
+        }
+        for form, c in zip(forms[:20], cosines, strict=False)
+    ]
+    by_count = [
+        {"count": n, "rows": 8, "mean_cosine": 0.95 - 0.1 * i} for i, n in enumerate(["0", "1", "2", "3-5", "6+"])
+    ]
+    return {
+        "new": group | {"by_count": by_count},
+        "base": {"count": 2000, "cosine": still, "by_count": [], "changed_rows": 0, "histogram": group["histogram"]},
+        "most_drifted": listed,
+        "most_drifted_base": [],
+        "least_drifted": listed[::-1],
+    }
+
+
+def make_overlap(rng, forms):
+    points = len(forms)
+    return {
+        "k": 10, "rows": points, "mean": 0.62, "interval": [0.58, 0.66], "null": band(0.05, 0.02), "chance": 0.005,
+        "histogram": {"edges": ((np.arange(12) - 0.5) / 10).tolist(), "counts": [0, 1, 2, 3, 4, 6, 8, 7, 5, 3, 1]},
+        "norm_change": {"mean": 0.1, "std": 0.05, "histogram": {"edges": [0, 0.1, 0.2, 0.3], "counts": [10, 20, 10]}},
+        "pip_loss": {"value": 3.0, "relative": 0.4, "interval": [0.35, 0.45], "null": band(2.0, 0.1),
+                     "null_relative": band(0.25, 0.02)},
+        "points": {"overlap": rng.uniform(0, 1, points).tolist(), "norm_change": rng.uniform(0, 0.3, points).tolist(),
+                   "count_train": [form["count_train"] for form in forms]},
+    }  # fmt: skip
+
+
+def make_projection(rng, forms):
+    xy = rng.normal(size=(len(forms), 4)).round(3).tolist()
+    return {
+        "perplexity": 10,
+        "points": [{"token": form["form"], "count_train": form["count_train"], "x": x, "y": y,
+                    "centroid_x": cx, "centroid_y": cy}
+                   for form, (x, y, cx, cy) in zip(forms, xy, strict=True)],
+    }  # fmt: skip
+
+
+def make_recovery(phase):
+    def measured(median, coinages):
+        return {
+            "coinages": coinages, "parts": 2 * coinages, "median_rank": median,
+            "median_rank_interval": [median * 0.7, median * 1.4], "mean_reciprocal_rank": 0.3, "top1": 0.2,
+            "top10": 0.6,
+            "chance": {"median_rank": 1000.5, "mean_reciprocal_rank": 0.004, "top1": 0.0005, "top10": 0.005},
+            "shuffled": {"median_rank": 420.0, "mean_reciprocal_rank": 0.02, "top1": 0.001, "top10": 0.03,
+                         "median_rank_interval": [380.0, 460.0], "p": 0.01, "auc": 0.91},
+        }  # fmt: skip
+
+    scale = {"init": 1.5, "p1": 1.0, "p3": 0.8}[phase]
+    groups = [
+        {"count": n} | measured(m * scale, 30) for n, m in (("1", 600.0), ("2", 200.0), ("3-5", 40.0), ("6-10", 9.5))
+    ]
+    return {
+        "base_rows": 2000,
+        "coinages_without_row": 10,
+        "parts_without_row": 14,
+        "groups": [*groups, {"count": "11+", "coinages": 0, "parts": 0, "median_rank": None,
+                             "median_rank_interval": None,
+                             "chance": {"median_rank": 1000.5}, "shuffled": {"median_rank": None}}],
+        "by_kind": {kind: measured(30.0, 20) for kind in ("compound", "derivation", "portmanteau")},
+        "by_role": {role: measured(25.0, 20) for role in ("prefix", "root", "suffix", "word")},
+    }  # fmt: skip
+
+
+def make_provenance():
+    return {
+        "wake2vec": "0.1.0", "git": {"commit": "0123456789abcdef0123456789abcdef01234567", "dirty": False},
+        "python": "3.11.7", "packages": {"torch": "2.13.0", "numpy": "2.4.6"}, "device": "CPU (x86_64, 2 cores)",
+        "settings": {"seed": 42}, "inputs": {"results/corpora/coined/train.txt": "a" * 64},
+    }  # fmt: skip
+
+
+def write_results(folder: Path, results: Results) -> dict:
+    """Write the files of a run; returns the arguments that `read_results` takes."""
+    folder = Path(folder)
+    corpus, run = folder / "corpora" / "coined", folder / results.model
+    write_json(corpus / "corpus.json", "corpus", results.corpus, results.provenance["corpus"])
+    write_csv(corpus / "lexicon.csv", results.lexicon)
+    write_jsonl(corpus / "segmentation.jsonl", results.segmentation)
+    write_json(run / "tokenizer/injection.json", "injection", results.injection, results.provenance["injection"])
+    paths = {"runs": [], "histories": [], "metrics": []}
+    for phase, values in results.runs.items():
+        paths["runs"].append(run / phase / "run.json")
+        write_json(paths["runs"][-1], "run", values, results.provenance[phase])
+        paths["histories"].append(run / phase / "history.csv")
+        write_csv(paths["histories"][-1], results.histories[phase])
+    for phase, measures in results.metrics.items():
+        for name, values in measures.items():
+            paths["metrics"].append(run / "metrics" / phase / f"{name}.json")
+            write_json(paths["metrics"][-1], name, values, make_provenance())
+    return {
+        "corpus": corpus / "corpus.json",
+        "lexicon": corpus / "lexicon.csv",
+        "segmentation": corpus / "segmentation.jsonl",
+        "injection": run / "tokenizer/injection.json",
+        **paths,
+    }
+
+
+def draw_placeholders(folder: Path, names=FIGURES) -> None:
+    """Simple figures, an SVG and a PNG of one name each."""
+    png = bytes.fromhex(
+        "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360606060000000050001a5f645400000"
+        "000049454e44ae426082"
+    )
+    for name in names:
+        write_text(
+            folder / f"{name}.svg",
+            '<svg xmlns="http://www.w3.org/2000/svg" width="504" height="380" viewBox="0 0 504 380">'
+            '<rect width="504" height="380" fill="#eef"/><circle id="a" cx="252" cy="190" r="90" fill="#0072B2"/>'
+            f'<text x="20" y="40">{name} &lt;script&gt;</text></svg>',
+        )
+        (folder / f"{name}.png").write_bytes(png)

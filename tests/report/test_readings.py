@@ -1,0 +1,108 @@
+"""Sentences say what the numbers say, whichever way they went."""
+
+import pytest
+
+from wake2vec.report import readings
+from wake2vec.report.findings import change, classes, findings, headline, leak, recovery, whole_run
+from wake2vec.report.summary import summarise
+
+NULL = {"mean": 0.5, "low": 0.4, "high": 0.6}
+
+
+@pytest.mark.parametrize(
+    ("value", "null", "where"),
+    [(0.39, NULL, "below"), (0.4, NULL, "within"), (0.61, NULL, "above"), (None, NULL, None), (0.5, None, None)],
+)
+def test_place(value, null, where):
+    assert readings.place(value, null) == where
+
+
+def test_direction_needs_the_whole_interval_on_one_side():
+    assert readings.direction([-0.2, -0.1]) == "down" and readings.direction([0.1, 0.2]) == "up"
+    assert readings.direction([-0.1, 0.2]) == "unclear" and readings.direction([0.0, 0.2]) == "unclear"
+    assert readings.direction(None) is None and readings.direction([None, 1.0]) is None
+
+
+@pytest.mark.parametrize(
+    ("effect", "word"), [(0.1, "negligible"), (-0.3, "small"), (0.5, "medium"), (0.8, "large"), (-2, "large")]
+)
+def test_cohens_words(effect, word):
+    assert readings.magnitude(effect) == word
+
+
+def test_readings_go_both_ways():
+    assert "Indistinguishable" in readings.read_isotropy(0.5, NULL)
+    assert "Less even" in readings.read_isotropy(0.3, NULL) and "More even" in readings.read_isotropy(0.7, NULL)
+    assert "Fewer directions" in readings.read_dimension(0.25, NULL) and "50%" in readings.read_dimension(0.25, NULL)
+    assert "More directions" in readings.read_dimension(0.75, NULL)
+    assert "closer" in readings.read_similarity(0.9, NULL, 0.5) and "large" in readings.read_similarity(0.9, NULL, 0.5)
+    assert "further apart" in readings.read_similarity(0.3, NULL, 2.0)
+    assert "negligible" in readings.read_similarity(0.3, NULL, 2.0)
+    assert "longer (large" in readings.read_norms(1.0, [0.5, 1.5], 0.8)
+    assert "shorter (small" in readings.read_norms(-0.3, [-0.5, -0.1], 0.4)
+    assert "do not measurably differ" in readings.read_norms(0.1, [-0.1, 0.3], 0.5)
+    assert "do not measurably" in readings.read_ks(0.1, 0.4) and "pairs differ" in readings.read_ks(0.5, 0.01)
+    assert "by chance" in readings.read_overlap(0.45, NULL, 10) and "9.0 of 10" in readings.read_overlap(0.9, NULL, 10)
+    assert "less than" in readings.read_pip(0.1, NULL) and "more than" in readings.read_pip(0.9, NULL)
+    assert "further" in readings.read_drift(0.1, NULL) and "less" in readings.read_drift(0.9, NULL)
+
+
+def test_recovery_needs_to_beat_both_controls():
+    assert readings.read_recovery(10, [5, 20], 1000, 400) == "Nearer than both controls."
+    assert "Not measurably" in readings.read_recovery(10, [5, 20], 1000, 15)  # within the interval of one control
+    assert readings.read_recovery(900, [850, 990], 800, 400) == "Farther than both controls."
+    assert "Not measured" in readings.read_recovery(None, None, 1000, None)
+
+
+def test_an_objective_is_judged_on_held_out_against_random_pairs():
+    assert "no sign" in readings.read_objective(0.3, 0.05, 0.05)
+    assert "no sign" in readings.read_objective(0.3, 0.33, 0.43)  # random pairs rose more
+    assert "0.150 more than random" in readings.read_objective(0.3, 0.2, 0.05)
+    assert "did not act" in readings.read_objective(-0.01, 0.2, 0.05)
+    assert "Not measured" in readings.read_objective(None, 0.2, 0.05)
+
+
+def summary(**changes):
+    from tests.report.report_results import make_results
+
+    return summarise(make_results()) | changes
+
+
+@pytest.mark.parametrize(
+    ("interval", "verb"),
+    [
+        ([-0.3, -0.1], "lowered it to"),
+        ([0.1, 0.3], "raised it to"),
+        ([-0.1, 0.1], "did not measurably change it"),
+        (None, "made it"),
+    ],
+)
+def test_change_says_only_what_the_interval_allows(interval, verb):
+    values = summary(**{"change.p1.p2.interval": interval})
+    assert verb in change(values, "p1", "p2")
+    whole = summary(**{"change.base.p3.interval": interval})
+    assert ("lowered" in whole_run(whole)) == (verb == "lowered it to")
+    assert ("raised" in whole_run(whole)) == (verb == "raised it to")
+
+
+def test_every_score_that_is_spoken_of_is_marked():
+    marked = summary(lexicon_saw_held_out=True)
+    said = " ".join([*findings(marked).values(), headline(marked)])
+    for phase in ("init", "p1", "p2", "p3"):
+        score = f"{marked[f'{phase}.bits_per_byte']:.3f}"
+        assert said.count(score) == said.count(score + "†") >= 2
+    assert f"{marked['base.bits_per_byte']:.3f} as the base model" in said  # which has no word list
+    assert "†" not in " ".join(findings(summary()).values()) and "do not compare" in leak(marked)
+
+
+def test_recovery_names_its_controls_and_the_initial_rank():
+    said = recovery(summary())
+    assert (
+        "32 [22,\u00a045] for coinages seen 3–5 times (initially 60, chance 1,000, other coinages’ parts 420)" in said
+    )
+
+
+def test_classes_speak_only_of_what_there_is():
+    assert "never seen" not in classes(summary()) and "seen in training (300 tokens)" in classes(summary())
+    nothing = {f"{phase}.loss.new_seen": None for phase in ("init", "p1", "p2", "p3")}
+    assert classes(summary(**nothing)) == "The held-out text holds no token of a new row."

@@ -1,0 +1,168 @@
+"""Tables hold the numbers they should, mark what must be marked, and let nothing hostile through."""
+
+import json
+
+import pytest
+
+from tests.report.report_results import HOSTILE, SCRIPT, make_results
+from tests.report.test_markdown import pandoc
+from wake2vec.report.pandoc import walk
+from wake2vec.report.paper import PAPER_TABLES, comparable, differences, paper_tables, same_text
+from wake2vec.report.summary import summarise
+from wake2vec.report.tables import MODEL_TABLES, by_kind, model_tables, provenance_table, reason_kind, spellings
+
+RUNS = {
+    "all": {},
+    "leak": {"leak": True},
+    "book": {"phases": ("p1",), "testbed": False},
+    "untrained": {"phases": (), "testbed": False},
+    "no rows": {"new": False, "testbed": False},
+}
+
+
+@pytest.fixture(scope="module")
+def made():
+    runs = {name: make_results(**options) for name, options in RUNS.items()}
+    return {name: model_tables(results, summarise(results)) for name, results in runs.items()}
+
+
+def cells(markdown):
+    """The rows of a pipe table as pandoc reads it, as lists of plain text."""
+    from tests.report.test_markdown import plain_text
+
+    [table] = json.loads(pandoc(markdown, "markdown", "json"))["blocks"]
+    head, body = table["c"][3][1], table["c"][4][0][3]
+    return [[plain_text(cell[4]) for cell in row[1]] for row in [*head, *body]]
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_every_table_exists_and_is_plain(made, run):
+    assert tuple(made[run]) == MODEL_TABLES
+    document = "\n\n".join(made[run].values())
+    kinds = {node["t"] for node in walk(json.loads(pandoc(document, "markdown", "json"))["blocks"])}
+    harmless = {"Str", "Space", "LineBreak", "SoftBreak", "Strong", "Para", "Plain", "Table", "Div", "Span", "Header"}
+    harmless |= {"BulletList", "AlignDefault", "AlignLeft", "AlignRight", "ColWidthDefault", "ColWidth"}
+    assert kinds <= harmless  # no raw HTML, link, image, citation, mathematics or code
+    assert "{{<" not in document
+
+
+def test_hostile_words_read_as_they_are(made):
+    assert [row[0] for row in cells(made["all"]["lexicon"])[1 : 1 + len(HOSTILE)]] == HOSTILE
+    assert SCRIPT.split()[0].replace("<", "\\<")[:8] in made["all"]["samples"]
+    assert "<script" not in "".join(made["all"].values()).replace("\\<script", "")
+
+
+def test_headline_numbers(made):
+    summary = summarise(make_results())
+    rows = cells(made["all"]["headline"])
+    assert [row[0] for row in rows[1:]] == ["base model", "initial rows", "P1", "P2", "P3"]
+    low, high = summary["p2.interval"]
+    assert rows[4][1] == f"{summary['p2.bits_per_byte']:.3f} [{low:.3f},\u00a0{high:.3f}]"
+    assert rows[1][5] == "–" and rows[2][5] == "8.00"  # the base model has no new tokens
+
+
+def test_scores_of_a_list_that_saw_the_held_out_text_are_marked(made):
+    scores = [row[1] for row in cells(made["leak"]["headline"])[1:]]
+    assert ["†" in score for score in scores] == [False, True, True, True, True]  # the base has no word list
+    assert all(row[2].endswith("†") for row in cells(made["leak"]["changes"])[1:])
+    assert "†" not in made["all"]["headline"] + made["all"]["changes"]
+
+
+def test_geometry_stands_beside_its_null(made):
+    rows = cells(made["all"]["isotropy"])
+    assert [row[1] for row in rows[1:5]] == ["base", "new, initial", "new, after\u00a0P1", "new, after\u00a0P3"]
+    assert rows[2][2:5] == ["0.9810 [0.9780,\u00a00.9840]", "0.9820 [0.9800,\u00a00.9840]", "−0.0010"]
+    assert rows[2][5] == "Indistinguishable from rows without structure."
+    assert cells(made["all"]["dimension"])[2][4] == "76%"
+
+
+def test_recovery_rows(made):
+    rows = cells(made["all"]["recovery"])
+    seen_often = next(row for row in rows if row[1] == "3–5")
+    assert seen_often[3:] == ["60 [42,\u00a084]", "1,000", "420", "60% (3%)", "91%", "Nearer than both controls."]
+    assert not any(row[1] == "11+" for row in rows)  # nobody was there
+    assert made["book"]["recovery"].startswith("Not measured")
+
+
+def test_excluded_words_are_counted_by_kind(made):
+    rows = cells(made["all"]["excluded"])
+    assert rows[1][:2] == ["kept", "50"] and rows[2] == [
+        "count below min_count 2",
+        "5",
+        "rare0, rare1, rare2, rare3, rare4",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("known: plural of “x”, zipf 3.20 > 1.50", "known"),
+        ("count 1 < min_count 2", "count below min_count 2"),
+        ("length 2 < min_length 3", "length below min_length 3"),
+        ("Roman numeral", "Roman numeral"),
+        ("'▁andrée's' fires 0 < min_fires 2 times in the text", "fires below min_fires 2 times in the text"),
+        ('"a: b" has a row', "has a row"),
+        ("name: capitalised in 3 of 3 places", "name"),
+    ],
+)
+def test_reason_kinds(reason, kind):
+    assert reason_kind(reason) == kind
+
+
+def test_rare_kinds_of_reasons_share_a_line():
+    words = [f"w{i}" for i in range(60)]
+    rows = by_kind([*words, "w0"], [*(f"reason {chr(97 + i % 26)}" for i in range(60)), "reason a"])
+    assert len(rows) == 13 and rows[0] == ["reason a", "4", "w0, w26, w52"] and rows[-1][0] == "other reasons"
+    assert sum(int(row[1]) for row in rows) == 61
+
+
+def test_spellings():
+    assert spellings("Riverrun:2 riverrun:5") == "Riverrun ×2, riverrun ×5" and spellings("") == ""
+
+
+def test_provenance_that_agrees_shares_a_line():
+    one = {"wake2vec": "1", "git": {"commit": "a" * 40, "dirty": True}, "device": "CPU", "settings": {"x": 1}}
+    rows = cells(provenance_table({"p1": one, "p2": one | {"device": "GPU"}}))
+    assert rows[1:] == [
+        ["wake2vec", "1", "all results"],
+        ["git commit", "a" * 12 + " with uncommitted changes", "all results"],
+        ["device", "CPU", "p1"],
+        ["", "GPU", "p2"],
+    ]
+
+
+# The paper -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def summaries():
+    results = {
+        "tiny": make_results(),
+        "tiny-notebook": make_results("tiny-notebook", bits={"p3": 2.5}, leak=True),
+        "book": make_results("book", phases=("p1",), testbed=False, text="c"),
+    }
+    return {name: summarise(made) for name, made in results.items()}
+
+
+def test_models_compare_on_the_same_bytes_only(summaries):
+    assert same_text(summaries) == [["tiny", "tiny-notebook"], ["book"]]
+    [(model, reference, difference, (low, high))] = differences(summaries)
+    assert (model, reference) == ("tiny-notebook", "tiny")
+    assert low <= difference <= high and difference == pytest.approx(2.5 - 2.205, abs=1e-6)
+    assert "not between groups: tiny and tiny-notebook†; book." in comparable(summaries)
+
+
+def test_paper_tables(summaries):
+    tables = paper_tables(summaries)
+    assert tuple(tables) == PAPER_TABLES
+    rows = cells(tables["scores"])
+    assert [row[0] for row in rows[1:]] == ["tiny", "tiny-notebook†", "book"] and rows[3][-1] == "–"
+    assert "†" in rows[2][0] and "†" in rows[2][3] and "†" not in rows[2][2] + "".join(rows[1])
+    assert "not a fair one" in tables["findings"]
+    assert cells(tables["recovery"])[1][3:5] == ["60", "32 [22,\u00a045]"]
+
+
+def test_a_paper_of_one_model_and_of_none(summaries):
+    assert differences({"tiny": summaries["tiny"]}) == []
+    assert comparable({"tiny": summaries["tiny"]}) == "All models are scored on the same held-out bytes."
+    assert tuple(paper_tables({})) == PAPER_TABLES

@@ -1,0 +1,72 @@
+"""Which base tokens the new rows lie nearest to: the five base rows of highest cosine, for new tokens of every part
+of the vocabulary.
+
+Tokens come from the beginning, the middle and the end of the new vocabulary, so that nobody chooses the pretty ones.
+Of a word's two forms the one more frequent in training is shown. Null: the cosine of the nearest base row to a
+uniformly random direction, so that a neighbour at 0.3 can be told from the nearest of 32,000 rows to nothing in
+particular.
+"""
+
+import numpy as np
+
+from wake2vec.geometry.nulls import band, gaussian_rows
+from wake2vec.geometry.vectors import Rows, nearest, norms
+
+
+def measure_neighbours(
+    rows: Rows, base_tokens: list[str], forms: list[dict], seed: int, k: int = 5, per_position: int = 5
+) -> dict:
+    """The k nearest base tokens of new tokens from beginning, middle and end: the values of neighbours.json.
+
+    `forms` are those of injection.json, `base_tokens` the base vocabulary in the order of its rows. A token whose row
+    is all zeros has no neighbours.
+    """
+    chosen = choose(frequent_forms(forms), per_position)
+    at = np.array([form["row"] for form, _ in chosen], np.int64)
+    queries = rows.new[at]
+    where, cosines = nearest(queries, rows.base, k)
+    found = [
+        [{"token": name(base_tokens, i), "cosine": float(c)} for i, c in zip(ids, values, strict=True)]
+        if length
+        else []
+        for ids, values, length in zip(where.tolist(), cosines, norms(queries), strict=True)
+    ]
+    random = gaussian_rows(np.ones(100), rows.dimension, np.random.default_rng(seed))
+    highest = nearest(random, rows.base, 1)[1].ravel()
+    values = {
+        "k": k,
+        "tokens": [
+            {
+                "token": form["form"],
+                "row": form["row"],
+                "position": position,
+                "count_train": form["count_train"],
+                "neighbours": neighbours,
+            }
+            for (form, position), neighbours in zip(chosen, found, strict=True)
+        ],
+        "null": band(None, highest, -1.0, 1.0),
+    }
+    return values if chosen else values | {"reason": "no new rows"}
+
+
+def frequent_forms(forms: list[dict]) -> list[dict]:
+    """One form for every word, in row order: the most frequent in training, on a tie the start-of-word form."""
+    best: dict[str, dict] = {}
+    for form in sorted(forms, key=lambda f: (-f["count_train"], not f["start"], f["row"])):
+        best.setdefault(form["word"], form)
+    return sorted(best.values(), key=lambda f: f["row"])
+
+
+def choose(forms: list[dict], per_position: int) -> list[tuple[dict, str]]:
+    """The first, middle and last `per_position` forms with the name of their position, none of them twice."""
+    few = min(per_position, len(forms) // 3 + (len(forms) % 3 > 0))
+    middle = max(few, (len(forms) - few) // 2)
+    last = max(middle + few, len(forms) - few)
+    places = {"beginning": forms[:few], "middle": forms[middle : middle + few], "end": forms[last:]}
+    return [(form, position) for position, part in places.items() for form in part]
+
+
+def name(tokens: list[str], token_id: int) -> str:
+    """A token's spelling; "(row 17)" for a row beyond the vocabulary, as padded embedding matrices have."""
+    return tokens[token_id] if token_id < len(tokens) else f"(row {token_id})"

@@ -1,0 +1,132 @@
+"""What training did to the neighbourhood of the new rows: neighbour overlap, change of norm, and PIP loss, against
+initialisation.
+
+Overlap.  The share of a new row's k nearest base rows (cosine) before training that are among its k nearest after.
+          Null: the neighbours before of one row with the neighbours after of another (rows shuffled, none left in its
+          place), so that base rows which are near everything (hubs) do not count as stability. `chance` = k / B is
+          what neighbours drawn at random would share.
+Norm.     |after| - |before|.
+PIP loss. ||E E' - F F'||_F, E and F the new rows before and after (Yin & Shen 2018, NeurIPS, "On the dimensionality
+          of word embedding"); `relative` divides by ||E E'||_F. It sees only the inner products among new rows:
+          turning all of them together costs nothing. With D = E - F, E E' - F F' = E D' + D F', so that with d x d
+          matrices and without cancellation
+              ||.||^2 = <E'E, D'D> + <F'F, D'D> + 2 sum_ab (E'D)_ab (F'D)_ba.
+          Null: the same rows moved by the same distances in random directions.
+Intervals: bootstrap over rows (overlap), jackknife over groups of rows (relative PIP loss).
+"""
+
+import numpy as np
+
+from wake2vec.geometry.nulls import GROUPS, band, bootstrap, gaussian_rows, jackknife, random_groups
+from wake2vec.geometry.vectors import Rows, counts, distance, edges, nearest, norms, sampled, spans
+
+POINTS = 3000
+
+
+def measure_overlap(
+    before: Rows, after: Rows, forms: list[dict], seed: int, k: int = 10, sample: int = 5000, draws: int = 10
+) -> dict:
+    """Neighbour overlap of at most `sample` new rows, change of norm and PIP loss of all: the values of overlap.json.
+
+    Rows of zeros, before or after, have no neighbours and are left out. None and a "reason" where no row is left.
+    """
+    rng = np.random.default_rng(seed)
+    k = min(k, len(before.base))
+    change = norms(after.new) - norms(before.new)
+    moving = np.flatnonzero((norms(before.new) > 0) & (norms(after.new) > 0)) if k else np.arange(0)
+    at = moving[sampled(len(moving), sample, rng)]
+    seen = np.zeros(len(change), np.int64)
+    for form in forms:
+        seen[form["row"]] = form["count_train"]
+    shared, null = neighbour_overlap(before.new[at], before.base, after.new[at], after.base, k, rng, draws)
+    mean = float(shared.mean()) if len(at) else None
+    shown = sampled(len(at), POINTS, rng)
+    steps = (np.arange(k + 2) - 0.5) / max(1, k)
+    values = {
+        "k": k,
+        "rows": len(at),
+        "mean": mean,
+        "interval": bootstrap([shared], np.mean, rng),
+        "null": band(mean, null, 0.0, 1.0),
+        "chance": k / len(before.base) if k else None,
+        "histogram": {"edges": steps.tolist(), "counts": counts(shared, steps)},
+        "norm_change": _change(change),
+        "pip_loss": measure_pip_loss(before.new, after.new, rng, draws),
+        "points": {
+            "overlap": shared[shown].tolist(),
+            "norm_change": change[at[shown]].tolist(),
+            "count_train": seen[at[shown]].tolist(),
+        },
+    }
+    return values if len(at) else values | {"reason": "no new row with a direction before and after"}
+
+
+def neighbour_overlap(
+    new_before: np.ndarray,
+    base_before: np.ndarray,
+    new_after: np.ndarray,
+    base_after: np.ndarray,
+    k: int,
+    rng: np.random.Generator,
+    draws: int = 0,
+) -> tuple[np.ndarray, list[float]]:
+    """Overlap of each row's k base neighbours before and after [rows]; the mean overlap of mismatched pairings."""
+    old, fresh = nearest(new_before, base_before, k)[0], nearest(new_after, base_after, k)[0]
+    shared = _shared(old, fresh)
+    null = []
+    for _ in range(draws if len(old) > 1 else 0):
+        order = rng.permutation(len(old))
+        null.append(float(_shared(old[order], fresh[np.roll(order, 1)]).mean()))
+    return shared, null
+
+
+def _shared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Share of the k entries of each row of a [rows, k] that the same row of b holds too."""
+    parts = [(a[s, :, None] == b[s, None, :]).sum((1, 2)) for s in spans(len(a), a.shape[1] ** 2)]
+    return np.concatenate(parts) / max(1, a.shape[1]) if parts else np.zeros(0)
+
+
+def _change(change: np.ndarray) -> dict:
+    at = edges([change])
+    return {
+        "mean": float(change.mean()) if len(change) else None,
+        "std": float(change.std(ddof=1)) if len(change) > 1 else None,
+        "histogram": {"edges": at.tolist(), "counts": counts(change, at)},
+    }
+
+
+def measure_pip_loss(before: np.ndarray, after: np.ndarray, rng: np.random.Generator, draws: int = 10) -> dict:
+    """{"value", "relative", "interval" (of relative), "null" (of value), "null_relative"}; None if all are zero."""
+    every = np.arange(len(before))
+    value, scale = pip_loss(before, after, every)
+    if scale == 0:
+        nothing = band(None, [])
+        return {"value": None, "relative": None, "interval": None, "null": nothing, "null_relative": nothing}
+    lengths = distance(before, after)
+    drawn = [pip_loss(before, before + gaussian_rows(lengths, before.shape[1], rng), every)[0] for _ in range(draws)]
+    interval = None
+    if len(before) >= 2 * GROUPS:
+        group = random_groups(len(before), rng)
+        left_out = [pip_loss(before, after, np.flatnonzero(group != g)) for g in range(GROUPS)]
+        if all(rest for _, rest in left_out):
+            interval = jackknife(value / scale, [loss / rest for loss, rest in left_out], 0.0)
+    return {
+        "value": value,
+        "relative": value / scale,
+        "interval": interval,
+        "null": band(value, drawn, 0.0),
+        "null_relative": band(value / scale, [loss / scale for loss in drawn], 0.0),
+    }
+
+
+def pip_loss(before: np.ndarray, after: np.ndarray, index: np.ndarray) -> tuple[float, float]:
+    """(||E E' - F F'||_F, ||E E'||_F) of the rows `index`, from d x d float64 matrices, a block of rows at a time."""
+    dimension = before.shape[1]
+    ee, ed, dd = (np.zeros((dimension, dimension)) for _ in range(3))
+    for span in spans(len(index), dimension):
+        e = before[index[span]].astype(np.float64)
+        d = e - after[index[span]]
+        ee, ed, dd = ee + e.T @ e, ed + e.T @ d, dd + d.T @ d
+    fd, ff = ed - dd, ee - ed - ed.T + dd
+    squared = (ee * dd).sum() + (ff * dd).sum() + 2 * (ed * fd.T).sum()
+    return float(max(squared, 0.0) ** 0.5), float(np.linalg.norm(ee))

@@ -1,0 +1,230 @@
+"""Whether a coinage's row lies near the parts it was made of: the testbed's truth, seen in the geometry.
+
+For every coinage (its form most frequent in training) and every gold part whose row the base has (a part that is one
+piece of the base tokenizer), the rank of the part's row among all B base rows by cosine: 1 is the nearest, and of
+rows equally near the part counts as the last.
+
+Chance.   A rank drawn from 1..B: median (B + 1)/2, mean reciprocal rank (1 + 1/2 + ... + 1/B) / B, top ten 10 / B.
+Shuffled. The gold parts handed round among the coinages of the same count group and kind, nobody keeping their own.
+          Frequent words lie near everything, and rows of new words share a direction: both raise this as well, so
+          what counts is the distance from it. `p` = (1 + shuffles whose median rank is at most the observed one) / (1
+          + shuffles); `auc`, the effect size, is the chance that a part ranks nearer to its own coinage than to the
+          one it was handed to.
+Centred.  All of it again with the mean base row taken from the base rows and the mean new row from the new rows,
+          which removes the direction that all new rows have in common.
+Intervals of the median rank: bootstrap over coinages, the unit that was sampled (parts of one coinage share its row).
+
+A row that was initialised from its parts recovers them before any training: read init, P1 and P3 side by side.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from wake2vec.geometry.neighbours import frequent_forms
+from wake2vec.geometry.vectors import Rows, mean_row, spans, unit
+from wake2vec.text.words import normalise
+
+COUNTS = {"0": (0, 0), "1": (1, 1), "2": (2, 2), "3-5": (3, 5), "6-10": (6, 10), "11+": (11, 10**9)}
+TIE = 1e-6  # cosines closer than this are equal: float32 products of equal rows may differ by rounding
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """One entry for every gold part that has a base row, of a coinage that has a row; arrays of one length."""
+
+    coinage: np.ndarray  # position of the coinage in gold.jsonl
+    row: np.ndarray  # its new row
+    target: np.ndarray  # the part's base row
+    group: np.ndarray  # training count, as in COUNTS
+    kind: np.ndarray
+    role: np.ndarray
+
+
+def measure_recovery(
+    rows: Rows,
+    gold: list[dict],
+    forms: list[dict],
+    base_ids_of: Mapping[str, list[int]],
+    seed: int,
+    shuffles: int = 99,
+    draws: int = 1000,
+) -> dict:
+    """Ranks of gold parts by training count, kind and role: the values of recovery.json.
+
+    gold: rows of gold.jsonl. forms: those of injection.json. base_ids_of: the piece ids of every part's text under
+    the base tokenizer. "coinages" and "parts" count those measured; "coinages_without_row" and "parts_without_row"
+    the others.
+
+    Raises ValueError when a piece id lies outside the base rows.
+    """
+    pairs, without_row, without_part_row = gold_pairs(gold, forms, base_ids_of, len(rows.base))
+    receivers = hand_round(pairs, shuffles, np.random.default_rng(seed))
+    plain = rank_all(rows.new, rows.base, pairs, receivers)
+    centred = rank_all(rows.new - mean_row(rows.new), rows.base - mean_row(rows.base), pairs, receivers)
+
+    def figures(kept: np.ndarray) -> dict:
+        weights = resampled(pairs.coinage[kept], np.random.default_rng(seed), draws)
+        own, own_centred = (summarise(r[:, kept], weights, len(rows.base)) for r in (plain, centred))
+        about = {"coinages": len(np.unique(pairs.coinage[kept])), "parts": int(kept.sum())}
+        return about | own | {"centred": own_centred}
+
+    labels = [label for label in COUNTS if label != "0" or (pairs.group == "0").any()]
+    return {
+        "base_rows": len(rows.base),
+        "coinages_without_row": without_row,
+        "parts_without_row": sum(without_part_row.values()),
+        "groups": [{"count": label} | figures(pairs.group == label) for label in labels],
+        "by_kind": {kind: figures(pairs.kind == kind) for kind in sorted({g["kind"] for g in gold})},
+        "by_role": {
+            role: figures(pairs.role == role) | {"parts_without_row": without_part_row.get(role, 0)}
+            for role in sorted({part["role"] for g in gold for part in g["parts"]})
+        },
+    }
+
+
+def gold_pairs(
+    gold: list[dict], forms: list[dict], base_ids_of: Mapping[str, list[int]], base_rows: int
+) -> tuple[Pairs, int, dict[str, int]]:
+    """The pairs of coinage row and part row, the coinages without a row, and the parts without one by role."""
+    row_of = {normalise(form["word"]): form["row"] for form in frequent_forms(forms)}
+    found, without_row, without_part_row = [], 0, {}
+    for coinage, entry in enumerate(gold):
+        row = row_of.get(normalise(entry["word"]))
+        if row is None:
+            without_row += 1
+            continue
+        for part in entry["parts"]:
+            ids = base_ids_of.get(part["text"], [])
+            if len(ids) != 1:
+                without_part_row[part["role"]] = without_part_row.get(part["role"], 0) + 1
+            elif not 0 <= ids[0] < base_rows:
+                raise ValueError(f'part "{part["text"]}" has piece id {ids[0]}, but there are {base_rows} base rows')
+            else:
+                found.append((coinage, row, ids[0], count_group(entry["count_train"]), entry["kind"], part["role"]))
+    columns = list(zip(*found, strict=True)) if found else [[]] * 6
+    numbers, names = (np.array(column, np.int64) for column in columns[:3]), (np.array(c, str) for c in columns[3:])
+    return Pairs(*numbers, *names), without_row, without_part_row
+
+
+def count_group(count: int) -> str:
+    """The group of a training count: "0", "1", "2", "3-5", "6-10" or "11+"."""
+    return next(label for label, (low, high) in COUNTS.items() if low <= count <= high)
+
+
+def hand_round(pairs: Pairs, shuffles: int, rng: np.random.Generator) -> np.ndarray:
+    """The new row to which each pair's part is handed, [shuffles, pairs]: another coinage's of the same count group
+    and kind.
+
+    -1 where there is no other. The coinages of a cell stand in a random circle and each passes its parts to the next.
+    """
+    receivers = np.full((shuffles, len(pairs.coinage)), -1, np.int64)
+    cell = np.char.add(np.char.add(pairs.group, " "), pairs.kind) if len(pairs.coinage) else pairs.group
+    for label in np.unique(cell):
+        inside = np.flatnonzero(cell == label)
+        members, first, member_of = np.unique(pairs.coinage[inside], return_index=True, return_inverse=True)
+        if len(members) < 2:
+            continue
+        rows = pairs.row[inside][first]
+        for shuffle in range(shuffles):
+            circle = rng.permutation(len(members))
+            receiver = np.empty(len(members), np.int64)
+            receiver[circle] = rows[np.roll(circle, -1)]
+            receivers[shuffle, inside] = receiver[member_of]
+    return receivers
+
+
+def rank_all(new: np.ndarray, base: np.ndarray, pairs: Pairs, receivers: np.ndarray) -> np.ndarray:
+    """Rank of every pair's part for its own coinage (first) and for the receivers, float64 [1 + shuffles, pairs]."""
+    queries = np.concatenate([pairs.row[None], receivers])
+    targets = np.broadcast_to(pairs.target, queries.shape)
+    ranks, asked = np.full(queries.shape, np.nan), queries >= 0
+    ranks[asked] = rank(new, base, queries[asked], targets[asked])
+    return ranks
+
+
+def rank(new: np.ndarray, base: np.ndarray, queries: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """For each pair (new row, base row) how many base rows have at least that cosine to the new row: 1 = nearest, int
+    [pairs].
+
+    Ties are pessimistic. Time (number of different new rows) x B x (d + log B); memory: a block of cosines.
+    """
+    asked, which = np.unique(queries, return_inverse=True)
+    order = np.argsort(which, kind="stable")
+    bounds = np.searchsorted(which[order], np.arange(len(asked) + 1))
+    ranks, keys = np.zeros(len(queries), np.int64), unit(base)
+    for span in spans(len(asked), len(base)):
+        cosines = unit(new[asked[span]]) @ keys.T
+        for offset, line in enumerate(cosines):
+            mine = order[bounds[span.start + offset] : bounds[span.start + offset + 1]]
+            least = line[targets[mine]] - np.float32(TIE)
+            ranks[mine] = len(line) - np.searchsorted(np.sort(line), least, side="left")
+    return ranks
+
+
+def resampled(coinage: np.ndarray, rng: np.random.Generator, draws: int) -> np.ndarray:
+    """Bootstrap over coinages: how often each pair's coinage was drawn, float64 [draws, pairs]."""
+    members, member_of = np.unique(coinage, return_inverse=True)
+    if not len(members):
+        return np.zeros((draws, 0))
+    return rng.multinomial(len(members), np.full(len(members), 1 / len(members)), draws)[:, member_of].astype(float)
+
+
+def summarise(ranks: np.ndarray, weights: np.ndarray, base_rows: int) -> dict:
+    """Figures of own ranks (the first of ranks [1 + shuffles, pairs]) with intervals, chance and the shuffled ranks."""
+    own, handed = ranks[0], ranks[1:]
+    movable = np.isfinite(handed).all(0) if len(handed) else np.zeros(len(own), bool)
+    harmonic = float((1 / np.arange(1, base_rows + 1)).sum())
+    values = averages(own) | {
+        "chance": {
+            "median_rank": (base_rows + 1) / 2 if base_rows else None,
+            "mean_reciprocal_rank": harmonic / base_rows if base_rows else None,
+            "top1": 1 / base_rows if base_rows else None,
+            "top10": min(10, base_rows) / base_rows if base_rows else None,
+        },
+        "shuffled": _shuffled(own[movable], handed[:, movable]),
+    }
+    for name, drawn in resampled_averages(own, weights).items():
+        values[f"{name}_interval"] = np.quantile(drawn, [0.025, 0.975]).tolist() if len(own) > 1 else None
+    return values if len(own) else values | {"reason": "no coinage here has a row and a part with a row"}
+
+
+def averages(ranks: np.ndarray) -> dict:
+    """Median rank, mean reciprocal rank, and the shares at rank 1 and within 10; None for no ranks."""
+    if not ranks.size:
+        return dict.fromkeys(("median_rank", "mean_reciprocal_rank", "top1", "top10"))
+    return {
+        "median_rank": float(np.median(ranks)),
+        "mean_reciprocal_rank": float((1 / ranks).mean()),
+        "top1": float((ranks <= 1).mean()),
+        "top10": float((ranks <= 10).mean()),
+    }
+
+
+def resampled_averages(ranks: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """Median rank, mean reciprocal rank and top-ten share of every bootstrap draw; weights [draws, pairs]."""
+    if not len(ranks):
+        return {name: np.zeros(0) for name in ("median_rank", "mean_reciprocal_rank", "top10")}
+    order = np.argsort(ranks, kind="stable")
+    total, reached = weights.sum(1), np.cumsum(weights[:, order], axis=1)
+    # The median of a list with repetitions: the mean of its two middle entries, which coincide when its length is odd.
+    lower, upper = (reached >= total[:, None] / 2).argmax(1), (reached > total[:, None] / 2).argmax(1)
+    return {
+        "median_rank": (ranks[order[lower]] + ranks[order[upper]]) / 2,
+        "mean_reciprocal_rank": weights @ (1 / ranks) / total,
+        "top10": weights @ (ranks <= 10) / total,
+    }
+
+
+def _shuffled(own: np.ndarray, handed: np.ndarray) -> dict:
+    """`averages` over all shuffles, the 95 % range of their medians, p and auc; None if nothing was handed round."""
+    if not handed.size:
+        return averages(handed) | {"median_rank_interval": None, "p": None, "auc": None}
+    medians = np.median(handed, axis=1)
+    means = [averages(line) for line in handed]
+    return {name: float(np.mean([m[name] for m in means])) for name in means[0]} | {
+        "median_rank_interval": np.quantile(medians, [0.025, 0.975]).tolist(),
+        "p": float((1 + (medians <= np.median(own)).sum()) / (1 + len(medians))),
+        "auc": float((own < handed).mean() + (own == handed).mean() / 2),
+    }

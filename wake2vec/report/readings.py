@@ -1,0 +1,158 @@
+"""What follows from a figure, in one plain sentence: pure functions of the figure, its interval and its null.
+
+A figure is read against what structureless rows of the same shape give, never against nothing: inside the null's
+range it is no evidence of structure, outside it the sentence says in which direction, and how far (an effect size,
+not a p-value). Words for standardised differences are Cohen's (1988): negligible below 0.2, small below 0.5, medium
+below 0.8, large from there on.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from wake2vec.report.markdown import number, percent
+
+NOT_MEASURED = "Not measured: too few rows."
+Null = Mapping[str, Any] | None
+Interval = Sequence[float | None] | None
+
+
+def place(value: float | None, null: Null) -> str | None:
+    """Where a value lies: "below", "within" or "above" the null's range; None when either is missing."""
+    low, high = (null or {}).get("low"), (null or {}).get("high")
+    if value is None or low is None or high is None:
+        return None
+    return "below" if value < low else "above" if value > high else "within"
+
+
+def direction(bounds: Interval) -> str | None:
+    """The sign that a 95 % interval is sure of: "down", "up" or "unclear"; None without an interval."""
+    if not bounds or None in bounds:
+        return None
+    return "down" if bounds[1] < 0 else "up" if bounds[0] > 0 else "unclear"
+
+
+def magnitude(effect: float) -> str:
+    """Cohen's word for a standardised difference."""
+    size = abs(effect)
+    return "negligible" if size < 0.2 else "small" if size < 0.5 else "medium" if size < 0.8 else "large"
+
+
+def standardised(mean: float | None, null: Null, deviation: float | None) -> float | None:
+    """(mean - null's mean) / the values' own standard deviation; None when something is missing."""
+    centre = (null or {}).get("mean")
+    return (mean - centre) / deviation if mean is not None and centre is not None and deviation else None
+
+
+def read_norms(d: float | None, bounds: Interval, auc: float | None) -> str:
+    """Whether new rows are longer than base rows."""
+    if d is None:
+        return NOT_MEASURED
+    sure = direction(bounds)
+    if sure == "unclear":
+        return "New and base rows do not measurably differ in length."
+    chance = "" if auc is None else f": a random new row is the longer one in {percent(auc, 0)} of pairs"
+    return f"New rows are {'longer' if d > 0 else 'shorter'} ({magnitude(d)} effect){chance}."
+
+
+def read_isotropy(value: float | None, null: Null) -> str:
+    """Whether rows spread over directions as structureless ones do."""
+    return {
+        None: NOT_MEASURED,
+        "within": "Indistinguishable from rows without structure.",
+        "below": "Less even than rows without structure: some directions are favoured.",
+        "above": "More even than rows without structure.",
+    }[place(value, null)]
+
+
+def read_dimension(value: float | None, null: Null) -> str:
+    """Whether rows fill fewer directions than structureless ones."""
+    where = place(value, null)
+    if where is None:
+        return NOT_MEASURED
+    if where == "within":
+        return "Indistinguishable from rows without structure."
+    share = f", {percent(value / null['mean'], 0)} of theirs" if null and null.get("mean") else ""
+    return f"{'Fewer' if where == 'below' else 'More'} directions than rows without structure fill{share}."
+
+
+def read_similarity(mean: float | None, null: Null, deviation: float | None) -> str:
+    """Whether pairs of rows are closer than random directions."""
+    where, effect = place(mean, null), standardised(mean, null, deviation)
+    if where is None:
+        return NOT_MEASURED
+    if where == "within":
+        return "On average as far apart as random directions."
+    size = "" if effect is None else f" ({magnitude(effect)} effect)"
+    return f"On average {'closer' if where == 'above' else 'further apart'} than random directions{size}."
+
+
+def read_ks(statistic: float | None, permutation_p: float | None) -> str:
+    """Whether the cosines of new pairs are distributed as those of base pairs."""
+    if statistic is None or permutation_p is None:
+        return NOT_MEASURED
+    differ = "differ" if permutation_p < 0.05 else "do not measurably differ"
+    return f"The cosines of base and of new pairs {differ} (largest gap of their distributions {number(statistic, 2)})."
+
+
+def read_overlap(mean: float | None, null: Null, k: int | None) -> str:
+    """How much of a row's neighbourhood training left in place. `mean` is a share of k."""
+    where = place(mean, null)
+    if where is None:
+        return NOT_MEASURED
+    if where == "within":
+        return "No more neighbours were kept than by chance: the neighbourhoods are new."
+    if where == "below":
+        return "Fewer neighbours were kept than by chance."
+    by_chance = number(null["mean"] * k, 2)
+    return f"On average {number(mean * k, 1)} of {k} initial neighbours were kept, {by_chance} by chance."
+
+
+def read_pip(value: float | None, null: Null) -> str:
+    """PIP loss: whether the inner products among the rows changed as after moves of the same size at random."""
+    return {
+        None: NOT_MEASURED,
+        "within": "Their arrangement changed as random moves of the same size would change it.",
+        "below": "Their arrangement changed less than random moves of the same size would change it.",
+        "above": "Their arrangement changed more than random moves of the same size would: the rows moved together.",
+    }[place(value, null)]
+
+
+def read_drift(mean: float | None, null: Null) -> str:
+    """Mean cosine of rows to their initial selves, against moves of the same size in random directions."""
+    return {
+        None: NOT_MEASURED,
+        "within": "They turned as moves of this size in random directions would turn them.",
+        "below": "They turned further than moves of this size in random directions would turn them.",
+        "above": "They turned less than moves of this size in random directions would: they grew or shrank as well.",
+    }[place(mean, null)]
+
+
+def read_recovery(rank: float | None, bounds: Interval, chance: float | None, shuffled: float | None) -> str:
+    """Whether the true parts of coinages lie nearer to them than chance and than other coinages’ parts.
+
+    Ranks count from 1 (the nearest base row); the interval must lie wholly below both controls for a yes.
+    """
+    controls = [control for control in (chance, shuffled) if control is not None]
+    if rank is None or not controls:
+        return "Not measured: no such coinage has a row."
+    high, low = (bounds[1], bounds[0]) if bounds and None not in bounds else (rank, rank)
+    if high < min(controls):
+        return "Nearer than both controls."
+    if low > max(controls):
+        return "Farther than both controls."
+    return "Not measurably nearer than the controls."
+
+
+def read_objective(trained: float | None, heldout: float | None, random: float | None) -> str:
+    """Whether the morpheme objective acts beyond the pairs that it trains on, from the rises of three mean cosines."""
+    if trained is None or heldout is None or random is None:
+        return "Not measured."
+    net = heldout - random
+    if trained <= 0:
+        return "The trained pairs themselves did not draw closer: the objective did not act."
+    if net <= 0:
+        return "Pairs kept out rose no more than random pairs: no sign that the objective acts beyond its own pairs."
+    return (
+        f"Pairs kept out rose by {number(net)} more than random pairs (trained pairs by {number(trained - random)}); "
+        "whether the objective is the cause, the same run with its weight at 0 decides."
+    )
