@@ -42,6 +42,15 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
+def publish(folder: Path, out: Path, names: tuple[str, ...]) -> None:
+    """Move finished files out of a scratch folder on the same disk, each flushed and renamed in one step, in order."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        _flush(folder / name)
+        os.replace(folder / name, out / name)
+    _flush(out)
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write UTF-8 text with newlines as they are, atomically."""
     with atomic_path(path) as temporary:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from wake2vec.bases.tokenizer import tokenizer_config, train_tokenizer
-from wake2vec.storage import read_text, write_text
+from wake2vec.storage import publish, read_text, sha256, write_text
 from wake2vec.text.corpus import passages_of
 from wake2vec.text.encoding import Encoded, blocks, encode_corpus
 
@@ -32,7 +32,8 @@ def pretrain(
     from wake2vec.settings import Training
     from wake2vec.training.trainer import Learner, Texts, begin_state, fit
 
-    begin_state(state, json.dumps({"settings": dict(settings), "train": read_text(train)[:0]}, sort_keys=True))
+    inputs = {"train": sha256(train), "valid": sha256(valid)}
+    begin_state(state, json.dumps({"settings": dict(settings), "inputs": inputs}, sort_keys=True))
     text = read_text(train)
     tokenizer = train_tokenizer(passages_of(text), settings["vocabulary"])
     encoded, held_out = encode_corpus(tokenizer, text), encode_corpus(tokenizer, read_text(valid))
@@ -77,8 +78,9 @@ def pretrain(
     ).model_dump()
     run = fit(Learner(causal), texts, phase, settings["seed"], state, "base")
     history = run.pop("history")
-    causal.save_pretrained(out)
-    tokenizer.save(str(out / "tokenizer.json"))
+    causal.save_pretrained(state / "publish")
+    publish(state / "publish", out, ("config.json", "model.safetensors"))
+    write_text(out / "tokenizer.json", tokenizer.to_str())
     write_text(out / "tokenizer_config.json", json.dumps(tokenizer_config(config.max_position_embeddings), indent=1))
     quality = {"unigram_bits_per_byte": unigram_bits_per_byte(encoded, held_out, config.vocab_size)}
     return dict(settings) | {"location": "."} | describe(out) | run | quality, history

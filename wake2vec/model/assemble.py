@@ -19,7 +19,9 @@ def load_base(manifest: str | Path, precision: str = "float32", quantisation: st
     """The base's causal model, frozen, in eval mode, on the GPU where there is one."""
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()
     values = read_values(manifest)
     options: dict[str, Any] = {
         "dtype": getattr(torch, precision),

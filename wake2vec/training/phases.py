@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from wake2vec.errors import UserError
-from wake2vec.storage import load_arrays, read_jsonl, read_text, read_values, save_arrays, sha256
+from wake2vec.storage import load_arrays, publish, read_jsonl, read_text, read_values, save_arrays, sha256
 from wake2vec.text.encoding import Encoded, begin_id, blocks, encode, encode_corpus, load_tokenizer
 
 # the seven projections of a block, under the names that architectures give them
@@ -85,7 +85,8 @@ def adapter_phase(
         save_arrays(out, trainable(causal))
     else:
         # rows are saved by their own phases; PEFT would look up the hub to decide
-        peft_model.save_pretrained(out.parent, save_embedding_layers=False)
+        peft_model.save_pretrained(state / "publish", save_embedding_layers=False)
+        publish(state / "publish", out.parent, ("adapter_config.json", "adapter_model.safetensors"))
     return _run_values("p2", settings["kind"], paths, settings, model, run), history
 
 

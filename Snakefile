@@ -1,0 +1,47 @@
+"""wake2vec: the words of Finnegans Wake in a language model's vocabulary.
+
+snakemake results/tiny/report.html      one model's report and all that it needs
+snakemake results/paper.html            the comparison of all configured models
+snakemake                               both, for every model
+snakemake --list                        what each rule does
+"""
+
+from snakemake.exceptions import WorkflowError
+
+from wake2vec import config as configuration
+from wake2vec import layout
+from wake2vec.errors import UserError
+
+
+configfile: "config/config.yaml"
+
+
+try:
+    study = configuration.load(config)
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+
+wildcard_constraints:
+    model=r"[A-Za-z0-9][A-Za-z0-9._-]*",
+    corpus=r"[A-Za-z0-9][A-Za-z0-9._-]*",
+    base=r"[A-Za-z0-9][A-Za-z0-9._-]*",
+    phase="base|init|p1|p2|p3",
+
+
+rule all:
+    """Every model's report, and the paper that compares them."""
+    input:
+        expand("results/{model}/report.html", model=study.models),
+        "results/paper.html",
+
+
+include: "rules/common.smk"
+include: "rules/text.smk"
+include: "rules/bases.smk"
+include: "rules/vocabulary.smk"
+include: "rules/training.smk"
+include: "rules/geometry.smk"
+include: "rules/language.smk"
+include: "rules/figures.smk"
+include: "rules/report.smk"

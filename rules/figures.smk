@@ -1,0 +1,140 @@
+rule figure_six_panel:
+    """The six-panel analysis of the last trained rows."""
+    input:
+        unpack(at_last_rows("norms", "similarity", "dimension", "drift")),
+    output:
+        **model_figure("six_panel"),
+    log:
+        "results/{model}/logs/figure_six_panel.log",
+    benchmark:
+        "results/{model}/benchmarks/figure_six_panel.tsv"
+    conda:
+        "../envs/wake2vec.yaml"
+    params:
+        figures=FIGURE_STYLE,
+    message:
+        "{wildcards.model}: drawing the six panels"
+    script:
+        "../scripts/figure_six_panel.py"
+
+
+rule figure_losses:
+    """Loss of all phases, with the gap between training and held-out text."""
+    input:
+        histories=of_every_phase("history.csv"),
+        runs=of_every_phase("run.json"),
+    output:
+        **model_figure("losses"),
+    log:
+        "results/{model}/logs/figure_losses.log",
+    benchmark:
+        "results/{model}/benchmarks/figure_losses.tsv"
+    conda:
+        "../envs/wake2vec.yaml"
+    params:
+        figures=FIGURE_STYLE,
+    message:
+        "{wildcards.model}: drawing the loss curves"
+    script:
+        "../scripts/figure_losses.py"
+
+
+rule figure_likelihood:
+    """Held-out bits per byte by phase, and the loss by class of token."""
+    input:
+        unpack(at_every("likelihood")),
+    output:
+        **model_figure("likelihood"),
+    log:
+        "results/{model}/logs/figure_likelihood.log",
+    benchmark:
+        "results/{model}/benchmarks/figure_likelihood.tsv"
+    conda:
+        "../envs/wake2vec.yaml"
+    params:
+        figures=FIGURE_STYLE,
+    message:
+        "{wildcards.model}: drawing the held-out scores"
+    script:
+        "../scripts/figure_likelihood.py"
+
+
+rule figure_change:
+    """Neighbour overlap and norm change of the last trained rows, and the one against the other."""
+    input:
+        unpack(at_last_rows("overlap")),
+    output:
+        **model_figure("change"),
+    log:
+        "results/{model}/logs/figure_change.log",
+    benchmark:
+        "results/{model}/benchmarks/figure_change.tsv"
+    conda:
+        "../envs/wake2vec.yaml"
+    params:
+        figures=FIGURE_STYLE,
+    message:
+        "{wildcards.model}: drawing overlap and norm change"
+    script:
+        "../scripts/figure_change.py"
+
+
+rule figure_projection:
+    """The t-SNE of new rows and their initial neighbours' centroids."""
+    input:
+        unpack(at_last_rows("projection")),
+    output:
+        **model_figure("projection"),
+    log:
+        "results/{model}/logs/figure_projection.log",
+    benchmark:
+        "results/{model}/benchmarks/figure_projection.tsv"
+    conda:
+        "../envs/wake2vec.yaml"
+    params:
+        figures=FIGURE_STYLE,
+    message:
+        "{wildcards.model}: drawing the projection"
+    script:
+        "../scripts/figure_projection.py"
+
+
+rule figure_objectives:
+    """P3's terms: their values, their gradients, and the cosines of trained, held-out and random pairs."""
+    input:
+        history="results/{model}/p3/history.csv",
+        run="results/{model}/p3/run.json",
+    output:
+        **model_figure("objectives"),
+    log:
+        "results/{model}/logs/figure_objectives.log",
+    benchmark:
+        "results/{model}/benchmarks/figure_objectives.tsv"
+    conda:
+        "../envs/wake2vec.yaml"
+    params:
+        figures=FIGURE_STYLE,
+    message:
+        "{wildcards.model}: drawing P3's terms"
+    script:
+        "../scripts/figure_objectives.py"
+
+
+rule figure_recovery:
+    """On the testbed: ranks of the true parts by training count."""
+    input:
+        unpack(at_every("recovery")),
+    output:
+        **model_figure("recovery"),
+    log:
+        "results/{model}/logs/figure_recovery.log",
+    benchmark:
+        "results/{model}/benchmarks/figure_recovery.tsv"
+    conda:
+        "../envs/wake2vec.yaml"
+    params:
+        figures=FIGURE_STYLE,
+    message:
+        "{wildcards.model}: drawing the recovery of true parts"
+    script:
+        "../scripts/figure_recovery.py"

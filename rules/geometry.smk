@@ -1,0 +1,97 @@
+rule geometry:
+    """Norms, isotropy, dimension, similarity and neighbours of a phase's rows, each beside its null."""
+    input:
+        manifest=base_file("manifest.json"),
+        tokenizer=base_file("tokenizer.json"),
+        injection="results/{model}/tokenizer/injection.json",
+        rows="results/{model}/{phase}/rows.safetensors",
+    output:
+        norms="results/{model}/metrics/{phase}/norms.json",
+        isotropy="results/{model}/metrics/{phase}/isotropy.json",
+        dimension="results/{model}/metrics/{phase}/dimension.json",
+        similarity="results/{model}/metrics/{phase}/similarity.json",
+        neighbours="results/{model}/metrics/{phase}/neighbours.json",
+    log:
+        "results/{model}/logs/geometry_{phase}.log",
+    benchmark:
+        "results/{model}/benchmarks/geometry_{phase}.tsv"
+    conda:
+        "../envs/wake2vec.yaml"
+    params:
+        geometry=block("geometry"),
+    message:
+        "{wildcards.model}: measuring the geometry of {wildcards.phase}"
+    script:
+        "../scripts/geometry.py"
+
+
+rule change:
+    """How far a phase moved the rows from where they began, and how many neighbours they kept."""
+    input:
+        manifest=base_file("manifest.json"),
+        tokenizer=base_file("tokenizer.json"),
+        injection="results/{model}/tokenizer/injection.json",
+        before="results/{model}/init/rows.safetensors",
+        rows="results/{model}/{phase}/rows.safetensors",
+    output:
+        drift="results/{model}/metrics/{phase}/drift.json",
+        overlap="results/{model}/metrics/{phase}/overlap.json",
+    log:
+        "results/{model}/logs/change_{phase}.log",
+    benchmark:
+        "results/{model}/benchmarks/change_{phase}.tsv"
+    conda:
+        "../envs/wake2vec.yaml"
+    params:
+        geometry=block("geometry"),
+    message:
+        "{wildcards.model}: measuring what {wildcards.phase} changed"
+    script:
+        "../scripts/change.py"
+
+
+rule projection:
+    """A t-SNE of new rows against the centroids of their initial neighbours."""
+    input:
+        manifest=base_file("manifest.json"),
+        injection="results/{model}/tokenizer/injection.json",
+        before="results/{model}/init/rows.safetensors",
+        rows="results/{model}/{phase}/rows.safetensors",
+    output:
+        projection="results/{model}/metrics/{phase}/projection.json",
+    log:
+        "results/{model}/logs/projection_{phase}.log",
+    benchmark:
+        "results/{model}/benchmarks/projection_{phase}.tsv"
+    conda:
+        "../envs/wake2vec.yaml"
+    params:
+        seed=lambda wildcards: model_of(wildcards).geometry.seed,
+    message:
+        "{wildcards.model}: projecting the rows of {wildcards.phase}"
+    script:
+        "../scripts/projection.py"
+
+
+rule recovery:
+    """On the testbed: how near the true parts of a coinage are among its base neighbours."""
+    input:
+        manifest=base_file("manifest.json"),
+        tokenizer=base_file("tokenizer.json"),
+        injection="results/{model}/tokenizer/injection.json",
+        rows="results/{model}/{phase}/rows.safetensors",
+        gold=corpus_file("gold.jsonl"),
+    output:
+        recovery="results/{model}/metrics/{phase}/recovery.json",
+    log:
+        "results/{model}/logs/recovery_{phase}.log",
+    benchmark:
+        "results/{model}/benchmarks/recovery_{phase}.tsv"
+    conda:
+        "../envs/wake2vec.yaml"
+    params:
+        seed=lambda wildcards: model_of(wildcards).geometry.seed,
+    message:
+        "{wildcards.model}: looking for the true parts at {wildcards.phase}"
+    script:
+        "../scripts/recovery.py"

@@ -1,0 +1,19 @@
+"""Adapter of the rule `p1`."""
+
+from pathlib import Path
+
+from wake2vec.job import job
+from wake2vec.storage import write_csv, write_json
+from wake2vec.training.phases import publish_rows, rows_phase
+
+with job(snakemake) as provenance:
+    states, values, history = rows_phase(
+        "p1",
+        dict(snakemake.input.items()),
+        snakemake.params.phase,
+        snakemake.params.model,
+        Path(snakemake.params.state),
+    )
+    publish_rows(states, values["kept"], snakemake.output)
+    write_csv(snakemake.output.history, history)
+    write_json(snakemake.output.run, "run", values, provenance())

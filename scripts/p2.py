@@ -1,0 +1,18 @@
+"""Adapter of the rules `p2` and `p2_full`."""
+
+from pathlib import Path
+
+from wake2vec.job import job
+from wake2vec.storage import write_csv, write_json
+from wake2vec.training.phases import adapter_phase
+
+with job(snakemake) as provenance:
+    values, history = adapter_phase(
+        dict(snakemake.input.items()),
+        snakemake.params.phase,
+        snakemake.params.model,
+        Path(snakemake.params.state),
+        Path(snakemake.output[0]),
+    )
+    write_csv(snakemake.output.history, history)
+    write_json(snakemake.output.run, "run", values, provenance())

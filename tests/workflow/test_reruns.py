@@ -1,0 +1,97 @@
+"""A changed setting reruns what depends on it: exactly the jobs that README's table names, no more and no fewer."""
+
+import pytest
+
+OF_A_MODEL = {"summary": 1, "tables": 1, "report": 1, "paper_tables": 1, "paper": 1}
+AFTER_P3 = {
+    "p3": 1,
+    "likelihood": 1,
+    "generation": 1,
+    "geometry": 1,
+    "change": 1,
+    "recovery": 1,
+    "projection": 1,
+    "figure_six_panel": 1,
+    "figure_losses": 1,
+    "figure_likelihood": 1,
+    "figure_change": 1,
+    "figure_projection": 1,
+    "figure_objectives": 1,
+    "figure_recovery": 1,
+    "figure_comparison": 1,
+    **OF_A_MODEL,
+}
+AFTER_P2 = AFTER_P3 | {"p2": 1, "likelihood": 2, "generation": 2}
+AFTER_P1 = AFTER_P2 | {"p1": 1, "likelihood": 3, "generation": 3, "geometry": 2, "change": 2, "recovery": 2}
+FROM_INIT = AFTER_P1 | {"initial_rows": 1, "likelihood": 4, "geometry": 3, "recovery": 3}
+FROM_TOKENIZER = FROM_INIT | {"tokenizer": 1}
+NEW_MODEL = FROM_TOKENIZER | {"likelihood": 5}
+ALL_FIGURES = {rule: 2 for rule in AFTER_P3 if rule.startswith("figure_")} | {"figure_comparison": 1}
+
+
+def notebook(**changes):
+    """An edit of the run that nothing extends."""
+    return {"models": {"tiny-notebook": changes}}
+
+
+EDITS = {
+    "nothing": ({}, {}),
+    "a lambda of P3": (notebook(p3={"lambda_morpheme": 0.7}), AFTER_P3),
+    "P2's rank": (notebook(p2={"rank": 4}), AFTER_P2),
+    "P1's learning rate": (notebook(p1={"learning_rate": 0.5}), AFTER_P1),
+    "the initialisation": (notebook(initialisation={"radius": 2.0}), FROM_INIT),
+    "the matching": (notebook(vocabulary={"match": "word"}), FROM_TOKENIZER),
+    "a generation temperature": (notebook(generation={"temperatures": [1.1]}), {"generation": 3, **OF_A_MODEL}),
+    "the geometry's sample": (
+        notebook(geometry={"sample": 200}),
+        {
+            "geometry": 3,
+            "change": 2,
+            "generation": 3,  # prompts are chosen by drift
+            "figure_six_panel": 1,
+            "figure_change": 1,
+            **OF_A_MODEL,
+        },
+    ),
+    "a title": (notebook(title="The notebooks"), OF_A_MODEL),
+    "the figures' size": ({"figures": {"width": 6.5}}, {**ALL_FIGURES, "report": 2, "paper": 1}),
+    "a new model": ({"models": {"new": {"extends": "tiny", "seed": 1}}}, NEW_MODEL),
+    "a corpus's lexicon": (
+        {"corpora": {"wake-whole": {"lexicon": {"min_count": 2}}}},
+        {"lexicon": 1, "morphology": 1, **FROM_TOKENIZER},
+    ),
+    "an unused recipe": ({"recipes": {"other": {"seed": 1}}}, {}),
+}
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_an_edit_reruns_exactly_what_depends_on_it(finished, name):
+    edit, expected = EDITS[name]
+    assert finished.would_run(edit=edit) == expected
+
+
+def test_one_models_report_needs_nothing_of_another(finished):
+    jobs = finished.would_run("results/tiny/report.html", edit=notebook(p1={"learning_rate": 0.5}))
+    assert jobs == {}
+
+
+def test_the_bases_settings_rerun_everything_but_the_texts(finished):
+    jobs = finished.would_run(edit={"bases": {"tiny-llama": {"steps": 21}}})
+    assert jobs["pretrain"] == 1
+    assert not {"testbed", "lexicon", "morphology"} & set(jobs)
+    # the notebook's twin shares the base, so both models follow
+    assert {rule: count for rule, count in jobs.items() if rule in ("p1", "report")} == {"p1": 2, "report": 2}
+
+
+def test_a_touched_template_renders_again_and_nothing_else(finished):
+    template = finished.folder / "report"
+    source = template.resolve()
+    template.unlink()
+    import shutil
+
+    shutil.copytree(source, template)  # fresh copies, now newer than the reports, with theme and bibliography
+    try:
+        assert finished.would_run() == {"report": 2, "paper": 1}
+    finally:
+        shutil.rmtree(template)
+        template.symlink_to(source)
