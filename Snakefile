@@ -23,7 +23,7 @@ except UserError as error:
 
 
 wildcard_constraints:
-    model=r"[A-Za-z0-9][A-Za-z0-9._-]*",
+    model=r"(?!paper/)[A-Za-z0-9][A-Za-z0-9._-]*",
     corpus=r"[A-Za-z0-9][A-Za-z0-9._-]*",
     base=r"[A-Za-z0-9][A-Za-z0-9._-]*",
     phase="base|init|p1|p2|p3",

@@ -222,7 +222,12 @@ def report_inputs(wildcards):
         "injection": "results/{model}/tokenizer/injection.json",
         "runs": [f"results/{{model}}/{phase}/run.json" for phase in model.phases],
         "histories": [f"results/{{model}}/{phase}/history.csv" for phase in model.phases],
-        "metrics": [f"results/{{model}}/metrics/{phase}/{name}.json" for phase in measured for name in measured[phase]],
+        "metrics": [
+            f"results/{{model}}/metrics/{phase}/{name}.json"
+            for phase in measured
+            for name in measured[phase]
+            if name != "projection"  # a map to look at: it is drawn, and nothing is read off it
+        ],
     }
 
 

@@ -11,7 +11,7 @@ rule summary:
     conda:
         "../envs/wake2vec.yaml"
     params:
-        model=settings("title", "base", "corpus", "recipe"),
+        model=settings("title", "base", "recipe"),
     message:
         "{wildcards.model}: gathering the summary"
     script:
@@ -32,7 +32,7 @@ rule tables:
     conda:
         "../envs/wake2vec.yaml"
     params:
-        title=lambda wildcards: model_of(wildcards).title,
+        model=settings("title", "base", "recipe"),
     message:
         "{wildcards.model}: writing the tables"
     script:

@@ -6,7 +6,5 @@ from wake2vec.report.summary import summarise
 from wake2vec.storage import write_json
 
 with job(snakemake) as provenance:
-    model = snakemake.params.model
-    results = read_results(snakemake.wildcards.model, **dict(snakemake.input.items()), title=model["title"])
-    values = summarise(results) | {key: model[key] for key in ("base", "corpus", "recipe")}
-    write_json(snakemake.output.summary, "summary", values, provenance())
+    results = read_results(snakemake.wildcards.model, **dict(snakemake.input.items()), **snakemake.params.model)
+    write_json(snakemake.output.summary, "summary", summarise(results), provenance())

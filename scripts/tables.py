@@ -9,6 +9,6 @@ from wake2vec.storage import read_values, write_text
 
 with job(snakemake):
     files = {name: path for name, path in snakemake.input.items() if name != "summary"}
-    results = read_results(snakemake.wildcards.model, **files, title=snakemake.params.title)
+    results = read_results(snakemake.wildcards.model, **files, **snakemake.params.model)
     for name, text in model_tables(results, read_values(snakemake.input.summary)).items():
         write_text(Path(snakemake.output[0]) / f"{name}.md", text)

@@ -41,7 +41,7 @@ def job(snakemake: Any) -> Iterator[Any]:
     with its message alone; anything else leaves its traceback in the log and on the terminal.
     """
     os.environ["OMP_NUM_THREADS"] = str(snakemake.threads)  # torch is imported later, inside the job
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # spinning threads of two jobs starve each other
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # threads that spin for long starve those of other jobs
     path = Path(str(snakemake.log[0]))
     path.parent.mkdir(parents=True, exist_ok=True)
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it regrets at every import that it has no CPU kernels

@@ -103,7 +103,7 @@ def drift(new=420, moved=0, spike=False, seed=2):
         if not len(values):
             return {"count": 0, "cosine": {"null": {"mean": None}}, "histogram": {"edges": [0, 1], "counts": [0]}}
         counts = np.histogram(values, edges)[0].tolist()
-        null = {"mean": float(values.mean()) + 0.03}
+        null = {"mean": float(values.mean()) - 0.03}
         return {
             "count": len(values),
             "cosine": {"null": null},

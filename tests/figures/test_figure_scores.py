@@ -103,3 +103,13 @@ def test_few_and_many_models(made, check, count):
 
 def test_no_models(check, read):
     assert "No model" in read.notes(check(draw_comparison({})).axes[0])
+
+
+def test_the_largest_font_still_fits(made, check):
+    """Ticks that change with the size of a panel once left the label of the axis outside the figure."""
+    scores = made.likelihoods()
+    for score, bits in zip(scores.values(), (1.113, 0.938, 0.916, 0.82, 0.819), strict=True):
+        score |= {"bits_per_byte": bits, "interval": [bits - 0.04, bits + 0.04]}
+        score["classes"]["new_unseen"] = {"tokens": 0, "loss": None}
+    check(draw_likelihood(scores, font_size=14))
+    check(draw_recovery({"init": made.recovery(0), "p3": made.recovery(2)}, font_size=14))

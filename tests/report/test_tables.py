@@ -1,6 +1,7 @@
 """Tables hold the numbers they should, mark what must be marked, and let nothing hostile through."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -9,7 +10,15 @@ from tests.report.test_markdown import pandoc
 from wake2vec.report.pandoc import walk
 from wake2vec.report.paper import PAPER_TABLES, comparable, differences, paper_tables, same_text
 from wake2vec.report.summary import summarise
-from wake2vec.report.tables import MODEL_TABLES, by_kind, model_tables, provenance_table, reason_kind, spellings
+from wake2vec.report.tables import (
+    MODEL_TABLES,
+    by_kind,
+    model_tables,
+    provenance_table,
+    reason_kind,
+    samples,
+    spellings,
+)
 
 RUNS = {
     "all": {},
@@ -50,6 +59,22 @@ def test_hostile_words_read_as_they_are(made):
     assert [row[0] for row in cells(made["all"]["lexicon"])[1 : 1 + len(HOSTILE)]] == HOSTILE
     assert SCRIPT.split()[0].replace("<", "\\<")[:8] in made["all"]["samples"]
     assert "<script" not in "".join(made["all"].values()).replace("\\<script", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (", but", "<strong>The wurd</strong>, but"),
+        (" ran", "<strong>The wurd</strong> ran"),
+        ("\n\nran", "<strong>The wurd</strong> ran"),
+        ("s*", "<strong>The wurd</strong>s*"),
+        ("", "<strong>The wurd</strong> (nothing)"),
+    ],
+)
+def test_a_sample_joins_its_prompt_as_it_was_generated(text, shown):
+    sample = {"prompt": "The wurd", "text": text, "token": "wurd", "seeded_with": "high-drift", "temperature": 1.0}
+    results = replace(make_results(phases=("p1",)), metrics={"p1": {"generation": {"samples": [sample | {"seed": 1}]}}})
+    assert f"<p>{shown}</p>" in pandoc(samples(results), "markdown", "html")
 
 
 def test_headline_numbers(made):

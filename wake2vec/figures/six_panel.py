@@ -110,7 +110,7 @@ def _similarity(axes: Axes, similarity: Mapping[str, Any]) -> None:
         if null is not None:  # one line for all three, mostly: structureless vectors are at right angles on average
             axes.axvline(null, color=NULL.color, linestyle=NULL.line)
     axes.set(xlabel="cosine", ylabel="density")
-    axes.locator_params(axis="x", nbins=5)
+    axes.locator_params(axis="x", nbins=4)
     axes.margins(x=0.02)
 
 
@@ -168,6 +168,7 @@ def _drift(axes: Axes, drift: Mapping[str, Any] | None) -> None:
     if null is not None:
         axes.axvline(null, color=NULL.color, linestyle=NULL.line)
     axes.set_xlabel("cosine to the initial row")
+    axes.locator_params(axis="x", nbins=5)
     marks.row_axis(axes, "y", [counts for _, counts in bins.values()])
 
 

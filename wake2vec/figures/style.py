@@ -18,6 +18,7 @@ import matplotlib.style
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator
 
 from wake2vec.errors import UserError
 from wake2vec.storage import atomic_path
@@ -133,7 +134,10 @@ def new_figure(width: float, height: float) -> Figure:
 def finish(figure: Figure) -> Figure:
     """Lay the figure out once and freeze it, so that the SVG and the PNG show the same thing."""
     figure.draw_without_rendering()
-    figure.draw_without_rendering()  # panels of another size have other tick labels, and those other margins
+    for axes in figure.axes:  # a panel of another size would choose other ticks, whose labels need other margins
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(FixedLocator(axis.get_majorticklocs()))
+    figure.draw_without_rendering()
     figure.set_layout_engine("none")
     return figure
 

@@ -180,7 +180,8 @@ def drift_by_count_table(summary: Summary) -> str:
     phases = [phase for phase in ("p1", "p3") if any(key.startswith(f"{phase}.drift.new.count.") for key in summary)]
     prefix = f"{phases[0]}.drift.new.count." if phases else ""
     counts = [key.removeprefix(prefix) for key in summary if prefix and key.startswith(prefix)]
-    rows = [[seen(n), *(number(summary.get(f"{phase}.drift.new.count.{n}")) for phase in phases)] for n in counts]
+    means = {n: [summary.get(f"{phase}.drift.new.count.{n}") for phase in phases] for n in counts}
+    rows = [[seen(n), *map(number, values)] for n, values in means.items() if any(v is not None for v in values)]
     header = ["Times seen in training", *(AFTER[phase] for phase in phases)]
     return table(header, rows, "l" + "r" * len(phases)) if rows else NOTHING_MEASURED
 

@@ -153,14 +153,14 @@ def samples(results: Results) -> str:
 
 
 def _card(sample: Mapping[str, Any]) -> str:
-    prompt, text = sample["prompt"], sample["text"]
-    continuation = text[len(prompt) :] if text.startswith(prompt) else text
-    shown = escape_lines(continuation) or "(nothing)"
-    heads = [f"**{escape(prompt)}**" if prompt.strip() else "", shown]
+    """The text is what the model wrote on after the prompt, its first space included where it has one."""
+    prompt, text = escape(sample["prompt"]), sample["text"]
+    joint = " " if text[:1].isspace() or not text.strip() else ""
     about = (
         f"{sample['token']} · {sample['seeded_with']} · temperature {sample['temperature']:g} · seed {sample['seed']}"
     )
-    return f"::: {{.sample}}\n\n[{escape(about)}]{{.about}}\n\n{' '.join(filter(None, heads))}\n\n:::\n\n"
+    written = f"{f'**{prompt}**' if prompt else ''}{joint}{escape_lines(text) or '(nothing)'}"
+    return f"::: {{.sample}}\n\n[{escape(about)}]{{.about}}\n\n{written}\n\n:::\n\n"
 
 
 # What was run --------------------------------------------------------------------------------------------------------

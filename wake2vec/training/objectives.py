@@ -48,7 +48,9 @@ def make_pairs(forms: list[dict], targets_by_word: Mapping[str, np.ndarray], hel
     dimension = len(next(iter(targets_by_word.values()))) if targets_by_word else 0
     return Pairs(
         rows=np.array([form["row"] for form in mine], dtype=np.int64),
-        targets=np.array([targets_by_word[form["word"]] for form in mine], dtype=np.float32).reshape(-1, dimension),
+        targets=np.array([targets_by_word[form["word"]] for form in mine], dtype=np.float32).reshape(
+            len(mine), dimension
+        ),
         held_out=np.array([form["word"] in out for form in mine], dtype=bool),
     )
 
