@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from wake2vec.bases.tokenizer import tokenizer_config, train_tokenizer
-from wake2vec.storage import publish, read_text, sha256, write_text
+from wake2vec.storage import load_arrays, publish, read_text, sha256, write_text
 from wake2vec.text.corpus import passages_of
 from wake2vec.text.encoding import Encoded, blocks, encode_corpus
 
@@ -29,6 +29,7 @@ def pretrain(
     from transformers import LlamaConfig, LlamaForCausalLM, set_seed
 
     from wake2vec.bases.checkpoint import describe
+    from wake2vec.model.assemble import load_named
     from wake2vec.settings import Training
     from wake2vec.training.trainer import Learner, Texts, begin_state, fit
 
@@ -73,11 +74,13 @@ def pretrain(
         batch=settings["batch"],
         sequence=settings["sequence"],
         log_every=max(1, steps // 20),
-        evaluate_every=max(1, steps // 3),
+        evaluate_every=max(1, steps // 8),
         checkpoint_every=max(1, steps // 3),
     ).model_dump()
-    run = fit(Learner(causal), texts, phase, settings["seed"], state, "base")
+    learner = Learner(causal)
+    run = fit(learner, texts, phase, settings["seed"], state, "base")
     history = run.pop("history")
+    load_named(learner, load_arrays(state / "best.safetensors"))  # a small text is soon learned by heart
     causal.save_pretrained(state / "publish")
     publish(state / "publish", out, ("config.json", "model.safetensors"))
     write_text(out / "tokenizer.json", tokenizer.to_str())
