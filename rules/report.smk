@@ -84,6 +84,7 @@ rule paper_tables:
 rule figure_comparison:
     """Held-out bits per byte of all configured models at every phase."""
     input:
+        corpora=[f"{layout.CORPORA}/{model.corpus}/corpus.json" for model in study.models.values()],
         likelihoods=[
             f"results/{name}/metrics/{phase}/likelihood.json"
             for name, model in study.models.items()
@@ -100,7 +101,7 @@ rule figure_comparison:
         "../envs/wake2vec.yaml"
     params:
         figures=FIGURE_STYLE,
-        corpora={name: model.corpus for name, model in study.models.items()},
+        models=list(study.models),
     message:
         "drawing the comparison of models"
     script:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wake2vec.figures.comparison import draw_comparison
+from wake2vec.figures.comparison import draw_comparison, held_out_texts
 from wake2vec.figures.likelihood import draw_likelihood
 from wake2vec.figures.recovery import draw_recovery
 
@@ -113,3 +113,12 @@ def test_the_largest_font_still_fits(made, check):
         score["classes"]["new_unseen"] = {"tokens": 0, "loss": None}
     check(draw_likelihood(scores, font_size=14))
     check(draw_recovery({"init": made.recovery(0), "p3": made.recovery(2)}, font_size=14))
+
+
+def test_corpora_that_hold_out_the_same_bytes_are_one_text():
+    corpora = {
+        "a": {"name": "wake", "sha256": {"valid": "1"}},
+        "b": {"name": "wake-whole", "sha256": {"valid": "1"}},
+        "c": {"name": "other", "sha256": {"valid": "2"}},
+    }
+    assert held_out_texts(corpora) == {"a": "wake", "b": "wake", "c": "other"}

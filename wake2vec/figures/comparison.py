@@ -18,6 +18,17 @@ from wake2vec.figures.style import FONT_SIZE, PHASES, WIDTH, context, finish, ne
 LONGEST = 22  # letters of a model's name before it is cut
 
 
+def held_out_texts(corpora: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Model -> name of its held-out text, from the values of its corpus.json.
+
+    Corpora that hold out the same bytes go by the first one's name.
+    """
+    first: dict[str, str] = {}
+    for corpus in corpora.values():
+        first.setdefault(corpus["sha256"]["valid"], corpus["name"])
+    return {model: first[corpus["sha256"]["valid"]] for model, corpus in corpora.items()}
+
+
 def draw_comparison(
     models: Mapping[str, Mapping[str, Mapping[str, Any]]],
     corpora: Mapping[str, str] | None = None,
