@@ -4,6 +4,7 @@ from pathlib import Path
 
 from wake2vec.job import job
 from wake2vec.storage import write_csv, write_json
+from wake2vec.training.checkpoints import end_state
 from wake2vec.training.phases import publish_rows, rows_phase
 
 with job(snakemake) as provenance:
@@ -17,3 +18,4 @@ with job(snakemake) as provenance:
     publish_rows(states, values["kept"], snakemake.output)
     write_csv(snakemake.output.history, history)
     write_json(snakemake.output.run, "run", values, provenance())
+    end_state(Path(snakemake.params.state))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from wake2vec.job import job
 from wake2vec.storage import write_csv, write_json
+from wake2vec.training.checkpoints import end_state
 from wake2vec.training.phases import adapter_phase
 
 with job(snakemake) as provenance:
@@ -16,3 +17,4 @@ with job(snakemake) as provenance:
     )
     write_csv(snakemake.output.history, history)
     write_json(snakemake.output.run, "run", values, provenance())
+    end_state(Path(snakemake.params.state))

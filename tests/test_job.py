@@ -1,10 +1,12 @@
 """Every script's frame: its log holds what was said and the traceback; a person sees a message."""
 
 import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
 
+from tests.conftest import ROOT
 from wake2vec.errors import UserError
 from wake2vec.job import job
 from wake2vec.provenance import collect, git_state
@@ -59,3 +61,16 @@ def test_provenance_knows_the_commit_and_whether_it_is_dirty(tmp_path):
     (tmp_path / "a").write_text("2")
     assert git_state(tmp_path)["dirty"] is True
     assert {"torch", "transformers", "snakemake"} <= set(collect([], {})["packages"])
+
+
+def test_scripts_load_torch_inside_their_job_if_at_all():
+    """So that threads are set before torch starts, an import error is logged, and a figure does not pay for it."""
+    lines = [
+        line
+        for path in sorted((ROOT / "scripts").glob("*.py"))
+        for line in path.read_text("utf-8").splitlines()
+        if line.startswith(("import ", "from "))
+    ]
+    code = "\n".join([*dict.fromkeys(lines), "import sys", "sys.exit('torch' in sys.modules)"])
+    assert len(lines) > 60
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

@@ -11,7 +11,7 @@ from wake2vec.language.likelihood import score_phase
 from wake2vec.model.assemble import assemble
 from wake2vec.settings import Adapter, Alignment, Rows
 from wake2vec.storage import load_arrays, save_arrays, write_json
-from wake2vec.training import phases, trainer
+from wake2vec.training import checkpoints, phases, trainer
 
 
 def same(a, b):
@@ -198,3 +198,11 @@ def test_an_empty_lexicon_is_explained_before_training(run, p1_block, tmp_path):
     save_arrays(run["rows"], {n: a[:0] for n, a in load_arrays(run["rows"]).items()})
     with pytest.raises(UserError, match="no form of the lexicon got a row"):
         p1(run, p1_block, tmp_path)
+
+
+def test_a_published_phase_is_trained_again_when_it_is_asked_for_again(run, p1_block, tmp_path):
+    first, _, _ = p1(run, p1_block, tmp_path)
+    checkpoints.end_state(tmp_path / "state")
+    again, values, _ = p1(run, p1_block, tmp_path)
+    assert values["resumed_from"] is None
+    assert same(first["final"]["rows"], again["final"]["rows"])

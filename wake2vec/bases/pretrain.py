@@ -15,6 +15,7 @@ from wake2vec.bases.tokenizer import tokenizer_config, train_tokenizer
 from wake2vec.storage import load_arrays, publish, read_text, sha256, write_text
 from wake2vec.text.corpus import passages_of
 from wake2vec.text.encoding import Encoded, blocks, encode_corpus
+from wake2vec.training.checkpoints import begin_state
 
 
 def pretrain(
@@ -31,7 +32,7 @@ def pretrain(
     from wake2vec.bases.checkpoint import describe
     from wake2vec.model.assemble import load_named
     from wake2vec.settings import Training
-    from wake2vec.training.trainer import Learner, Texts, begin_state, fit
+    from wake2vec.training.trainer import Learner, Texts, fit
 
     inputs = {"train": sha256(train), "valid": sha256(valid)}
     begin_state(state, json.dumps({"settings": dict(settings), "inputs": inputs}, sort_keys=True))

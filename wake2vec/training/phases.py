@@ -13,8 +13,9 @@ import numpy as np
 from wake2vec.errors import UserError
 from wake2vec.storage import load_arrays, publish, read_jsonl, read_text, read_values, save_arrays, sha256
 from wake2vec.text.encoding import Encoded, begin_id, blocks, encode, encode_corpus, load_tokenizer
+from wake2vec.training.checkpoints import begin_state
 
-# the seven projections of a block, under the names that architectures give them
+# the six projections of a block that the study adapts, under the names that architectures give them
 LORA_TARGETS = {
     "GPT2LMHeadModel": ("c_attn", "c_fc"),  # q, k and v in one, and the up projection; c_proj is output and down both
     "Phi3ForCausalLM": ("qkv_proj", "gate_up_proj", "down_proj"),
@@ -130,8 +131,6 @@ def _state_of(causal, settings, rows_of) -> dict[str, Any]:
 
 
 def _begin(state: Path, paths, settings, model) -> None:
-    from wake2vec.training.trainer import begin_state
-
     hashes = {name: sha256(path) for name, path in sorted(paths.items()) if path is not None and Path(path).is_file()}
     begin_state(
         state,

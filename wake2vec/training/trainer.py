@@ -4,9 +4,7 @@ Held-out loss is measured by the same function that scores finished models (lang
 of a history and the score in the report are one number. Only what trains is saved.
 """
 
-import json
 import resource
-import shutil
 import sys
 import time
 from collections.abc import Mapping
@@ -24,12 +22,12 @@ from wake2vec.language.likelihood import bits_per_byte, token_nats
 from wake2vec.model.assemble import load_named, trainable
 from wake2vec.model.loss import cross_entropy
 from wake2vec.model.rows import head_of, hidden_states
-from wake2vec.storage import load_arrays, save_arrays, sha256, write_text
+from wake2vec.storage import load_arrays, save_arrays
 from wake2vec.text.encoding import Encoded
+from wake2vec.training.checkpoints import complete, newest_checkpoint
 from wake2vec.training.objectives import Objective
 
 WEIGHTS = "trainable.safetensors"
-MANIFEST = "manifest.json"  # of a checkpoint: hashes of its files, written last
 OPTIMIZERS = {"adamw": "adamw_torch", "adafactor": "adafactor"}
 SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 
@@ -116,8 +114,7 @@ class PhaseTrainer(Trainer):
     def _save_checkpoint(self, model, trial) -> None:
         super()._save_checkpoint(model, trial)
         folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
-        hashes = {path.name: sha256(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
-        write_text(folder / MANIFEST, json.dumps(hashes, indent=1))
+        complete(folder)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model=None) -> None:
         load_named(self.model, load_arrays(Path(resume_from_checkpoint) / WEIGHTS))
@@ -286,34 +283,6 @@ def history_frame(log: list[dict[str, float]]) -> pd.DataFrame:
     frame = frame.rename(columns=HISTORY_COLUMNS)
     first = [column for column in HISTORY_COLUMNS.values() if column in frame]
     return frame[first + sorted(set(frame) - set(first))]
-
-
-def newest_checkpoint(state: Path) -> Path | None:
-    """The newest checkpoint whose files are all there and hash as its manifest says."""
-    folders = [path for path in state.glob("checkpoint-*") if path.name.split("-")[1].isdigit()]
-    for folder in sorted(folders, key=lambda path: -int(path.name.split("-")[1])):
-        try:
-            hashes = json.loads((folder / MANIFEST).read_text("utf-8"))
-            if hashes and all(sha256(folder / name) == value for name, value in hashes.items()):
-                return folder
-        except (OSError, ValueError):
-            pass
-        print(f"{folder}: incomplete or altered, not used", file=sys.stderr, flush=True)
-        shutil.rmtree(folder, ignore_errors=True)
-    return None
-
-
-def begin_state(state: Path, fingerprint: str) -> None:
-    """Keep a state folder whose settings and inputs are these; start afresh, and say so, when they have changed."""
-    mark = state / "fingerprint.txt"
-    if mark.exists() and mark.read_text("utf-8") != fingerprint:
-        print(
-            f"{state}: settings or inputs have changed since it was written; starting afresh",
-            file=sys.stderr,
-            flush=True,
-        )
-        shutil.rmtree(state)
-    write_text(mark, fingerprint)
 
 
 def peak_memory() -> int:
