@@ -182,3 +182,8 @@ def test_empty_lexicon_is_the_base_tokenizer(base_tokenizer, passages):
     tokenizer, values = inject(base_tokenizer, ROWS, {}, passages, [])
     assert values["forms"] == []
     assert tokenizer.encode(passages[0]).ids == base_tokenizer.encode(passages[0]).ids
+
+
+def test_passages_that_do_not_come_back_are_counted(base_tokenizer, passages):
+    _, values = inject(base_tokenizer, ROWS, COINAGES, [*passages, "two ▁ marks"], [])
+    assert values["round_trip"] == {"passages": len(passages) + 1, "lost": 1}  # ▁ itself decodes to a space

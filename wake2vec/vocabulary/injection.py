@@ -91,7 +91,15 @@ def inject(
         "forms": rows,
         "reused": reused,
         "not_injectable": refused,
+        "round_trip": {"passages": len(train) + len(valid), "lost": not_coming_back(tokenizer, [*train, *valid])},
     }
+
+
+def not_coming_back(tokenizer: Tokenizer, passages: list[str]) -> int:
+    """How many passages are not, character for character, what their ids decode to."""
+    encoded = encode(tokenizer, passages).passages
+    decoded = tokenizer.decode_batch([ids.tolist() for ids in encoded], skip_special_tokens=False)
+    return sum(text != passage for text, passage in zip(decoded, passages, strict=True))
 
 
 def _word_forms(base: Tokenizer, spellings: dict[str, list[str]]):
