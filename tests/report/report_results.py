@@ -65,6 +65,7 @@ def make_results(
             "reused": ["▁over"],
             "not_injectable": [{"word": "mac|gab", "reason": "'▁mac|gab' fires 1 < min_fires 2"}],
             "lexicon_saw_held_out": leak,
+            "round_trip": {"passages": 80, "lost": 3},
         },
         runs={phase: make_run(phase) for phase in phases},
         histories={phase: make_history(rng, phase) for phase in phases},

@@ -141,6 +141,11 @@ def test_rare_kinds_of_reasons_share_a_line():
     assert sum(int(row[1]) for row in rows) == 61
 
 
+def test_passages_that_do_not_decode_back_are_counted(made):
+    rows = {row[0]: row[1] for row in cells(made["all"]["injection"])}
+    assert rows["passages that decode back to themselves"] == "77 of 80"
+
+
 def test_spellings():
     assert spellings("Riverrun:2 riverrun:5") == "Riverrun ×2, riverrun ×5" and spellings("") == ""
 

@@ -265,6 +265,9 @@ def injection_table(results: Results, summary: Summary) -> str:
     refused = results.injection.get("not_injectable", [])
     kinds = by_kind((row["word"] for row in refused), (row["reason"] for row in refused))
     rows += [[f"no row: {kind}", *others] for kind, *others in kinds]
+    if trip := results.injection.get("round_trip"):
+        back = trip["passages"] - trip["lost"]
+        rows.append(["passages that decode back to themselves", f"{count(back)} of {count(trip['passages'])}", ""])
     saw = "yes: every score is marked " + MARK if summary["lexicon_saw_held_out"] else "no"
     rows.append(["the word list saw the held-out text", saw, ""])
     return table(["", "", ""], rows, "lrl")
