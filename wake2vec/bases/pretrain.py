@@ -75,7 +75,7 @@ def pretrain(
         batch=settings["batch"],
         sequence=settings["sequence"],
         log_every=max(1, steps // 20),
-        evaluate_every=max(1, steps // 8),
+        evaluate_every=max(1, steps // 4),
         checkpoint_every=max(1, steps // 3),
     ).model_dump()
     learner = Learner(causal)
