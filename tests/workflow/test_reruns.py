@@ -1,5 +1,7 @@
 """A changed setting reruns what depends on it: exactly the jobs that README's table names, no more and no fewer."""
 
+import shutil
+
 import pytest
 
 OF_A_MODEL = {"summary": 1, "tables": 1, "report": 1, "paper_tables": 1, "paper": 1}
@@ -83,15 +85,16 @@ def test_the_bases_settings_rerun_everything_but_the_texts(finished):
     assert {rule: count for rule, count in jobs.items() if rule in ("p1", "report")} == {"p1": 2, "report": 2}
 
 
-def test_a_touched_template_renders_again_and_nothing_else(finished):
-    template = finished.folder / "report"
-    source = template.resolve()
-    template.unlink()
-    import shutil
-
-    shutil.copytree(source, template)  # fresh copies, now newer than the reports, with theme and bibliography
+def test_a_changed_style_renders_again_and_a_touched_one_does_not(finished):
+    report = finished.folder / "report"
+    source = report.resolve()
+    report.unlink()
+    shutil.copytree(source, report, copy_function=shutil.copyfile)  # the same, only newer
     try:
+        assert finished.would_run() == {}
+        with open(report / "theme/wake.css", "a") as style:
+            style.write("/* changed */")
         assert finished.would_run() == {"report": 2, "paper": 1}
     finally:
-        shutil.rmtree(template)
-        template.symlink_to(source)
+        shutil.rmtree(report)
+        report.symlink_to(source)
