@@ -212,6 +212,9 @@ class Adapter(Training):
 class Alignment(Rows):
     """P3: the rows again, drawn towards their parts."""
 
+    keep: Literal["best", "final"] = setting(
+        "final", "which state is used afterwards; the best by held-out loss may be the one before any alignment"
+    )
     adapters: Literal["frozen", "train"] = setting("frozen", "P2's LoRA adapters in this phase")
     lambda_morpheme: float = setting(1.0, "weight of the morpheme term", ge=0)
     lambda_repulsion: float = setting(0.05, "weight of the repulsion term", ge=0)
