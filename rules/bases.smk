@@ -5,8 +5,8 @@ rule pretrain:
         valid=pretraining_text("valid.txt"),
     output:
         [f"results/bases/{{base}}/{name}" for name in BASE_FILES],
-        "results/bases/{base}/config.json",
         "results/bases/{base}/model.safetensors",
+        manifest="results/bases/{base}/manifest.json",
         history="results/bases/{base}/history.csv",
     log:
         "results/bases/{base}/logs/pretrain.log",
@@ -26,10 +26,32 @@ rule pretrain:
         "../scripts/pretrain.py"
 
 
-rule register_base:
-    """Bring a checkpoint from the hub or a folder, and note its revision, matrices and hashes."""
+rule describe_base:
+    """Bring a checkpoint's configuration and tokenizer, without its weights, from the hub or a folder."""
     output:
         [f"results/bases/{{base}}/{name}" for name in BASE_FILES],
+    log:
+        "results/bases/{base}/logs/describe_base.log",
+    benchmark:
+        "results/bases/{base}/benchmarks/describe_base.tsv"
+    wildcard_constraints:
+        base=names(bases_of_kind("hub", "path")),
+    conda:
+        "../envs/wake2vec.yaml"
+    params:
+        base=base_settings,
+    message:
+        "{wildcards.base}: reading the checkpoint's configuration and tokenizer"
+    script:
+        "../scripts/describe_base.py"
+
+
+rule register_base:
+    """Bring a checkpoint's weights, and note its commit, matrices and hashes."""
+    input:
+        architecture="results/bases/{base}/architecture.json",
+    output:
+        manifest="results/bases/{base}/manifest.json",
     log:
         "results/bases/{base}/logs/register_base.log",
     benchmark:
@@ -38,9 +60,7 @@ rule register_base:
         base=names(bases_of_kind("hub", "path")),
     conda:
         "../envs/wake2vec.yaml"
-    params:
-        base=base_settings,
     message:
-        "{wildcards.base}: fetching and describing the checkpoint"
+        "{wildcards.base}: fetching and hashing the weights"
     script:
         "../scripts/register_base.py"

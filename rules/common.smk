@@ -100,7 +100,7 @@ def lexicon_sources(wildcards):
 # Bases ----------------------------------------------------------------------------------------------------------------
 
 
-BASE_FILES = ("manifest.json", "tokenizer.json", "tokenizer_config.json")
+BASE_FILES = ("architecture.json", "config.json", "tokenizer.json", "tokenizer_config.json")
 
 
 def bases_of_kind(*kinds):

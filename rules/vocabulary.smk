@@ -1,7 +1,7 @@
 rule tokenizer:
     """Give the lexicon's words tokens of their own in a standard tokenizer."""
     input:
-        manifest=base_file("manifest.json"),
+        architecture=base_file("architecture.json"),
         tokenizer=base_file("tokenizer.json"),
         tokenizer_config=base_file("tokenizer_config.json"),
         lexicon=corpus_file("lexicon.csv"),

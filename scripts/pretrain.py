@@ -8,8 +8,8 @@ from wake2vec.storage import write_csv, write_json
 from wake2vec.training.checkpoints import end_state
 
 with job(snakemake) as provenance:
-    manifest = Path(snakemake.output[0])
-    values, history = pretrain(
+    manifest = Path(snakemake.output.manifest)
+    architecture, values, history = pretrain(
         Path(snakemake.input.train),
         Path(snakemake.input.valid),
         snakemake.params.base,
@@ -17,5 +17,6 @@ with job(snakemake) as provenance:
         Path(snakemake.params.state),
     )
     write_csv(snakemake.output.history, history)
+    write_json(snakemake.output[0], "architecture", architecture, provenance())
     write_json(manifest, "base", values, provenance())
     end_state(Path(snakemake.params.state))

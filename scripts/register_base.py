@@ -1,11 +1,9 @@
 """Adapter of the rule `register_base`."""
 
-from pathlib import Path
-
-from wake2vec.bases.hub import register
+from wake2vec.bases.checkpoint import register
 from wake2vec.job import job
-from wake2vec.storage import write_json
+from wake2vec.storage import read_values, write_json
 
 with job(snakemake) as provenance:
-    manifest = Path(snakemake.output[0])
-    write_json(manifest, "base", register(snakemake.params.base, manifest.parent), provenance())
+    values = register(snakemake.wildcards.base, read_values(snakemake.input.architecture))
+    write_json(snakemake.output.manifest, "base", values, provenance())

@@ -33,11 +33,12 @@ def base_tokenizer(passages):
 
 
 def write_base(folder: Path, tokenizer, tied: bool = False, **changes) -> Path:
-    """A random Llama checkpoint with its tokenizer and manifest; returns the manifest's path."""
+    """A random Llama checkpoint with its tokenizer, architecture.json and manifest; returns the manifest's path."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from wake2vec.bases.checkpoint import describe
+    from wake2vec.bases.checkpoint import manifest_of
+    from wake2vec.bases.describe import SOURCE, architecture_of
     from wake2vec.bases.tokenizer import tokenizer_config
     from wake2vec.storage import write_json, write_text
 
@@ -55,7 +56,9 @@ def write_base(folder: Path, tokenizer, tied: bool = False, **changes) -> Path:
     LlamaForCausalLM(config).save_pretrained(folder)
     tokenizer.save(str(folder / "tokenizer.json"))
     write_text(folder / "tokenizer_config.json", json.dumps(tokenizer_config(128)))
-    write_json(folder / "manifest.json", "base", {"kind": "path", "location": "."} | describe(folder), {})
+    architecture = SOURCE | {"kind": "path", "location": "."} | architecture_of(folder)
+    write_json(folder / "architecture.json", "architecture", architecture, {})
+    write_json(folder / "manifest.json", "base", manifest_of(folder, architecture), {})
     return folder / "manifest.json"
 
 

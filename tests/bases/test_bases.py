@@ -1,6 +1,7 @@
 """Bases: the built-in tokenizer, manifests of any checkpoint, and pretraining that learns and repeats itself."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,12 +9,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wake2vec.bases.checkpoint import base_rows, describe, folder_of
-from wake2vec.bases.hub import register
+from wake2vec.bases.checkpoint import base_rows, folder_of, manifest_of, register
+from wake2vec.bases.describe import architecture_of, describe_base
 from wake2vec.bases.pretrain import pretrain, unigram_bits_per_byte
 from wake2vec.errors import UserError
 from wake2vec.settings import Pretrain
-from wake2vec.storage import load_arrays, write_json, write_text
+from wake2vec.storage import load_arrays, read_values, save_arrays, sha256, write_json, write_text
 from wake2vec.text.corpus import join_passages
 from wake2vec.text.encoding import Encoded, begin_id, blocks, load_tokenizer
 
@@ -60,8 +61,12 @@ def test_pretraining_beats_a_unigram_model_and_repeats_itself(texts, tmp_path):
     runs = []
     for name in "ab":
         out = tmp_path / name
-        values, _ = pretrain(texts / "train.txt", texts / "valid.txt", block, out, tmp_path / f"state-{name}")
+        architecture, values, _ = pretrain(
+            texts / "train.txt", texts / "valid.txt", block, out, tmp_path / f"state-{name}"
+        )
         runs.append((values, load_arrays(out / "model.safetensors")))
+        assert architecture["kind"] == "pretrain" and architecture["location"] == "." and architecture["rows"] == 400
+        assert architecture["parameters"] == sum(array.size for array in runs[-1][1].values())
         write_json(out / "manifest.json", "base", values, {})
     (first, weights), (_, again) = runs
     assert first["final_heldout_bits_per_byte"] < 0.8 * first["unigram_bits_per_byte"]
@@ -71,20 +76,39 @@ def test_pretraining_beats_a_unigram_model_and_repeats_itself(texts, tmp_path):
     assert begin_id(tmp_path / "a") == load_tokenizer(tmp_path / "a").token_to_id("<s>")
 
 
+def described(folder, out, **settings):
+    """A folder, described and registered as the base "mine"; returns its manifest's path."""
+    architecture = describe_base("mine", {"kind": "path", "path": str(folder), **settings}, out)
+    write_json(out / "manifest.json", "base", register("mine", architecture), {})
+    return out / "manifest.json"
+
+
 def test_a_folder_becomes_a_base(base, tmp_path):
-    values = register({"kind": "path", "path": str(base.parent)}, tmp_path)
-    write_json(tmp_path / "manifest.json", "base", values, {})
+    manifest = described(base.parent, tmp_path)
+    values = read_values(manifest)
     assert values["tied"] is False and values["embedding"] == "model.embed_tokens.weight"
-    assert folder_of(tmp_path / "manifest.json") == base.parent
+    assert values["head"] == "lm_head.weight" and (values["rows"], values["hidden"]) == (357, 32)
+    assert values["parameters"] == sum(array.size for array in load_arrays(base.parent / "model.safetensors").values())
+    assert values["files"] == {name: sha256(base.parent / name) for name in ("config.json", "model.safetensors")}
+    assert folder_of(manifest) == base.parent
+    np.testing.assert_array_equal(base_rows(manifest)["head"], base_rows(base)["head"])
     config = json.loads((tmp_path / "tokenizer_config.json").read_text())
     assert config["tokenizer_class"] == "PreTrainedTokenizerFast"
     text = "The river ran, “so”."
     assert load_tokenizer(tmp_path).encode(text).ids == load_tokenizer(base.parent).encode(text).ids
-    assert values["files"]["model.safetensors"]
+    assert (tmp_path / "config.json").read_text() == (base.parent / "config.json").read_text()
+    written = {"config.json", "manifest.json", "tokenizer.json", "tokenizer_config.json"}
+    assert {path.name for path in tmp_path.iterdir()} == written
 
 
 def test_a_tied_checkpoint_has_one_matrix(tied_base):
     assert base_rows(tied_base).keys() == {"embedding"}
+
+
+def saved(model, folder):
+    """The checkpoint of a model in a folder, and its manifest's values."""
+    model.save_pretrained(folder)
+    return manifest_of(folder, architecture_of(folder))
 
 
 def test_shards_and_half_precision(base, tmp_path):
@@ -92,11 +116,20 @@ def test_shards_and_half_precision(base, tmp_path):
 
     model = AutoModelForCausalLM.from_pretrained(base.parent, dtype=torch.bfloat16)
     model.save_pretrained(tmp_path, max_shard_size="20KB")
-    assert (tmp_path / "model.safetensors.index.json").exists()
-    write_json(tmp_path / "manifest.json", "base", {"kind": "path", "location": "."} | describe(tmp_path), {})
+    values = manifest_of(tmp_path, architecture_of(tmp_path)) | {"kind": "path", "location": "."}
+    shards = {path.name for path in tmp_path.glob("*.safetensors")}
+    assert len(shards) > 2 and set(values["files"]) == shards | {"config.json", "model.safetensors.index.json"}
+    write_json(tmp_path / "manifest.json", "base", values, {})
     np.testing.assert_array_equal(
         base_rows(tmp_path / "manifest.json")["head"], model.lm_head.weight.detach().float().numpy()
     )
+    shard = max(tmp_path.glob("*.safetensors"))
+    shard.write_bytes(shard.read_bytes()[:-1])
+    with pytest.raises(UserError, match=f"{shard.name} is no complete safetensors file"):
+        manifest_of(tmp_path, architecture_of(tmp_path))
+    shard.unlink()
+    with pytest.raises(UserError, match=f"lacks {shard.name}"):
+        manifest_of(tmp_path, architecture_of(tmp_path))
 
 
 def test_gpt2_files_lack_the_bodys_prefix(tmp_path):
@@ -105,10 +138,46 @@ def test_gpt2_files_lack_the_bodys_prefix(tmp_path):
     model = GPT2LMHeadModel(GPT2Config(vocab_size=50, n_embd=8, n_layer=1, n_head=2))
     model.transformer.save_pretrained(tmp_path)
     model.config.save_pretrained(tmp_path)
-    values = describe(tmp_path)
-    assert values["tied"] and values["embedding"] == "wte.weight"
+    values = manifest_of(tmp_path, architecture_of(tmp_path))
+    assert values["tied"] and values["embedding"] == "wte.weight" and values["head"] is None
 
 
-def test_a_folder_without_a_checkpoint_is_explained(tmp_path):
-    with pytest.raises(UserError, match="no checkpoint there"):
-        register({"kind": "path", "path": str(tmp_path)}, tmp_path)
+def test_pythias_head_has_another_name_on_disk_than_in_transformers(tmp_path):
+    from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
+
+    sizes = {"hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    values = saved(GPTNeoXForCausalLM(GPTNeoXConfig(vocab_size=50, **sizes)), tmp_path)
+    assert (values["embedding"], values["head"]) == ("gpt_neox.embed_in.weight", "embed_out.weight")
+
+
+def test_weights_that_contradict_the_configuration_are_refused(base, tmp_path):
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"):
+        shutil.copy(base.parent / name, tmp_path / name)
+    architecture = describe_base("mine", {"kind": "path", "path": str(tmp_path)}, tmp_path / "out")
+    arrays = load_arrays(tmp_path / "model.safetensors")
+    embedding, head = arrays["model.embed_tokens.weight"], arrays["lm_head.weight"]
+
+    def refused(words, architecture, **changes):
+        changed = {name: array for name, array in (arrays | changes).items() if array is not None}
+        save_arrays(tmp_path / "model.safetensors", changed)
+        with pytest.raises(UserError, match=r"^bases\.mine\.path: .*" + words):
+            register("mine", architecture)
+
+    refused("hold no head", architecture, **{"lm_head.weight": None})
+    refused(r"stored as \[356, 32\].*says \[357, 32\]", architecture, **{"lm_head.weight": head[:-1]})
+    tied = architecture | {"tied": True}
+    refused("two different matrices", tied)
+    save_arrays(tmp_path / "model.safetensors", arrays | {"lm_head.weight": embedding})  # twice the same is tied
+    assert register("mine", tied)["head"] is None
+    config = json.loads((tmp_path / "config.json").read_text()) | {"tie_word_embeddings": True}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    refused("has changed since", architecture)
+
+
+def test_a_folder_without_a_checkpoint_is_explained(base, tmp_path):
+    with pytest.raises(UserError, match=r"bases\.mine\.path: .*no checkpoint there"):
+        described(tmp_path / "nowhere", tmp_path)
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(base.parent / name, tmp_path / name)
+    with pytest.raises(UserError, match=r"bases\.mine\.path: .* lacks model\.safetensors\. Accepted"):
+        described(tmp_path, tmp_path / "out")

@@ -20,16 +20,18 @@ from wake2vec.training.checkpoints import begin_state
 
 def pretrain(
     train: Path, valid: Path, settings: Mapping[str, Any], out: Path, state: Path
-) -> tuple[dict[str, Any], Any]:
+) -> tuple[dict[str, Any], dict[str, Any], Any]:
     """Train tokenizer and model on train.txt and write a checkpoint folder `out`.
 
-    settings: a `kind: pretrain` block. Deterministic on one machine. Returns (values of manifest.json, history).
+    settings: a `kind: pretrain` block. Deterministic on one machine. Returns (values of architecture.json, values of
+    manifest.json, history).
     """
     import json
 
     from transformers import LlamaConfig, LlamaForCausalLM, set_seed
 
-    from wake2vec.bases.checkpoint import describe
+    from wake2vec.bases.checkpoint import manifest_of
+    from wake2vec.bases.describe import SOURCE, architecture_of
     from wake2vec.model.assemble import load_named
     from wake2vec.settings import Training
     from wake2vec.training.trainer import Learner, Texts, fit
@@ -87,7 +89,8 @@ def pretrain(
     write_text(out / "tokenizer.json", tokenizer.to_str())
     write_text(out / "tokenizer_config.json", json.dumps(tokenizer_config(config.max_position_embeddings), indent=1))
     quality = {"unigram_bits_per_byte": unigram_bits_per_byte(encoded, held_out, config.vocab_size)}
-    return dict(settings) | {"location": "."} | describe(out) | run | quality, history
+    architecture = SOURCE | {"kind": "pretrain", "location": "."} | architecture_of(out)
+    return architecture, dict(settings) | manifest_of(out, architecture) | run | quality, history
 
 
 def unigram_bits_per_byte(train: Encoded, held_out: Encoded, vocabulary: int) -> float:

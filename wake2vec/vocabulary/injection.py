@@ -225,7 +225,7 @@ def _fires(tokenizer: Tokenizer, base_rows: int, forms: int, passages: list[str]
 
 
 def inject_lexicon(paths: Any, settings: Mapping[str, Any]) -> tuple[Tokenizer, dict[str, Any]]:
-    """The tokenizer of a model from its files: base manifest and tokenizer, lexicon.csv and its report, morphemes.json
+    """The tokenizer of a model from its files: architecture and tokenizer of the base, lexicon.csv and its report, morphemes.json
     (for synthetic coinages), train.txt and valid.txt. settings: the `vocabulary` block. Returns what `inject` does.
     """
     from wake2vec.report.results import read_lexicon
@@ -236,7 +236,7 @@ def inject_lexicon(paths: Any, settings: Mapping[str, Any]) -> tuple[Tokenizer, 
         written |= {form["word"]: [form["word"]] for form in read_values(paths.morphemes)["synthetic"]}
     tokenizer, values = inject(
         Tokenizer.from_file(str(paths.tokenizer)),
-        read_values(paths.manifest)["rows"],
+        read_values(paths.architecture)["rows"],
         written,
         passages_of(read_text(paths.train)),
         passages_of(read_text(paths.valid)),
