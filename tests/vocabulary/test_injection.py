@@ -160,6 +160,7 @@ def test_forms_the_base_has_are_reused(base_tokenizer, passages):
 def test_substring_is_the_notebooks_add_tokens(base_tokenizer, passages):
     tokenizer, values = inject(base_tokenizer, ROWS, {"iver": ["iver"]}, passages, [], match="substring", min_fires=0)
     ours = tokenizer.encode("the river ran", add_special_tokens=False).tokens
+    assert ROWS in tokenizer.encode("the river ran").ids  # its id is the row's, in a padded vocabulary too
     theirs = Tokenizer.from_str(base_tokenizer.to_str())
     theirs.add_tokens(["iver"])
     assert ours == theirs.encode("the river ran", add_special_tokens=False).tokens

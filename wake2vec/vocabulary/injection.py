@@ -1,33 +1,29 @@
 """Whole-word injection: the words of a lexicon as tokens of their own, in a plain tokenizer.json.
 
 Each spelling of a word has two forms, as base tokenizers tell them apart: start-of-word (after a space) and bare
-(after a quotation mark, at a line's start). A form gets an entry in the BPE model's own vocabulary, and
-`ignore_merges` takes a piece that is an entry whole. A SentencePiece-style tokenizer (▁ for a space) does not cut text
-into words, so a `Split` in front of the model isolates the forms: their list folded into a trie, bounded by what
-cannot stand inside a word. A byte-level one (GPT-2, Llama 3, Qwen) cuts words already. Text without coinages is not
-touched by either and keeps its ids.
+(after a quotation mark, at a line's start). A form gets an entry in the BPE model's own vocabulary, pre-tokenizers
+isolate it where it stands as a word (isolation.py), and `ignore_merges` takes a piece that is an entry whole. Text
+without coinages keeps its ids.
+
+A word stands between characters that are no letters, digits or marks. A byte-level base (GPT-2, Llama 3, Qwen, Tekken)
+cuts text into words of its own before anything can be matched; what it holds to be a whole word is one here too, so
+that in "riverrun2" it is `riverrun`, as the base makes it `riverrun` and `2`.
 
 New ids begin where the base *matrix* ends, which in a padded vocabulary is past the tokenizer's last id.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, pre_tokenizers
 
 from wake2vec.errors import UserError
 from wake2vec.storage import read_text, read_values
 from wake2vec.text.corpus import passages_of
 from wake2vec.text.encoding import encode
-from wake2vec.vocabulary.trie import trie_regex
-
-SPACE = "▁"
-# a form's boundary: no letter, digit or mark beside it. An apostrophe or hyphen is one ("riverrun's" is riverrun + 's),
-# unless the list has the longer word, which then wins
-_NOT_AFTER = r"(?<![\p{L}\p{M}\p{N}▁])"
-_NOT_BEFORE = r"(?![\p{L}\p{M}\p{N}])"
+from wake2vec.vocabulary.isolation import SPACE, is_byte_level, isolating, steps_of
 
 
 def inject(
@@ -49,13 +45,16 @@ def inject(
 
     Returns the new tokenizer and the values of injection.json.
     """
+    spec = json.loads(base.to_str())
     if match == "substring":
         forms, reused, refused = _substring_forms(base, spellings)
         build = _with_added_tokens
     else:
-        forms, reused, refused = _word_forms(base, spellings)
+        if spec["model"]["type"] != "BPE":
+            raise UserError(f"whole-word injection needs a BPE tokenizer; the base has {spec['model']['type']}.")
+        forms, reused, refused = _word_forms(base, spec, spellings)
         build = _with_whole_words
-    tokenizer = build(base, base_rows, forms)
+    tokenizer = build(base, spec, base_rows, forms)
     if match == "word":
         whole = _matches_whole(tokenizer, base_rows, forms)
         refused += [
@@ -65,7 +64,7 @@ def inject(
         ]
         if not all(whole):
             forms = [form for form, ok in zip(forms, whole, strict=True) if ok]
-            tokenizer = build(base, base_rows, forms)
+            tokenizer = build(base, spec, base_rows, forms)
     counts = _fires(tokenizer, base_rows, len(forms), train)
     if min_fires:
         keep = counts >= min_fires
@@ -78,7 +77,7 @@ def inject(
             if n < min_fires
         ]
         forms = [form for form, kept in zip(forms, keep, strict=True) if kept]
-        tokenizer = build(base, base_rows, forms)
+        tokenizer = build(base, spec, base_rows, forms)
         counts = _fires(tokenizer, base_rows, len(forms), train)
     held_out = _fires(tokenizer, base_rows, len(forms), valid)
     rows = [
@@ -88,6 +87,14 @@ def inject(
     return tokenizer, {
         "base_rows": base_rows,
         "match": match,
+        "counts": {
+            "rows": len(rows),
+            "fire_in_training": int((counts > 0).sum()),
+            "fire_only_elsewhere": int(((counts == 0) & (held_out > 0)).sum()),
+            "never_fire": int(((counts == 0) & (held_out == 0)).sum()),
+            "reused": len(reused),
+            "not_injectable": len(refused),
+        },
         "forms": rows,
         "reused": reused,
         "not_injectable": refused,
@@ -102,23 +109,22 @@ def not_coming_back(tokenizer: Tokenizer, passages: list[str]) -> int:
     return sum(text != passage for text, passage in zip(decoded, passages, strict=True))
 
 
-def _word_forms(base: Tokenizer, spellings: dict[str, list[str]]):
+def _word_forms(base: Tokenizer, spec: dict[str, Any], spellings: dict[str, list[str]]):
     """Every form's entry: {"word", "form" (as in the vocabulary), "surface", "start"}; what exists already; what
     cannot be.
     """
     vocabulary = base.get_vocab(with_added_tokens=True)
-    byte_level = is_byte_level(base)
+    spell = _speller(base, spec)
     forms, reused, refused, taken = [], [], [], set()
     for word, surfaces in spellings.items():
         for surface in surfaces:
+            if surface.split() != [surface]:
+                refused.append({"word": word, "reason": f"{surface!r} is empty or has white space in it"})
+                continue
             for start in (True, False):
-                form = _byte_level_form(base, surface, start) if byte_level else _metaspace_form(base, surface, start)
+                form, _ = spell(surface, start)
                 entry = {"word": word, "form": form, "surface": surface, "start": start}
-                if form is None:
-                    refused.append(
-                        {"word": word, "reason": f"{surface!r} is more than one piece to the base's pre-tokenizer"}
-                    )
-                elif form in vocabulary:
+                if form in vocabulary:
                     reused.append(entry | {"id": vocabulary[form]})
                 elif form not in taken:
                     taken.add(form)
@@ -126,65 +132,33 @@ def _word_forms(base: Tokenizer, spellings: dict[str, list[str]]):
     return forms, reused, refused
 
 
-def is_byte_level(tokenizer: Tokenizer) -> bool:
-    """Whether a tokenizer spells text in bytes (GPT-2's alphabet), and so cuts words before its model."""
-    return "ByteLevel" in json.dumps(json.loads(tokenizer.to_str())["pre_tokenizer"])
+def _speller(base: Tokenizer, spec: dict[str, Any]) -> Callable[[str, bool], tuple[str, str]]:
+    """(surface, start) -> (entry of the vocabulary, text as the pre-tokenizers see it)."""
+    normalise = base.normalizer.normalize_str if base.normalizer else str
+    if not is_byte_level(steps_of(spec)):
+
+        def spell(surface: str, start: bool) -> tuple[str, str]:
+            text = normalise(surface).lstrip(SPACE)
+            return (SPACE + text if start else text,) * 2
+
+        return spell
+    in_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False).pre_tokenize_str
+
+    def spell_bytes(surface: str, start: bool) -> tuple[str, str]:
+        text = normalise(" " + surface if start else surface)
+        return "".join(piece for piece, _ in in_bytes(text)), text
+
+    return spell_bytes
 
 
-def _metaspace_form(base: Tokenizer, surface: str, start: bool) -> str:
-    spelled = base.normalizer.normalize_str(surface).lstrip(SPACE) if base.normalizer else surface
-    return SPACE + spelled if start else spelled
-
-
-def _byte_level_form(base: Tokenizer, surface: str, start: bool) -> str | None:
-    text = " " + surface if start else surface
-    normalised = base.normalizer.normalize_str(text) if base.normalizer else text
-    pieces = [piece for piece, _ in base.pre_tokenizer.pre_tokenize_str(normalised)]
-    return pieces[0] if len(pieces) == 1 else None
-
-
-def _with_whole_words(base: Tokenizer, base_rows: int, forms: list[dict[str, Any]]) -> Tokenizer:
-    spec = json.loads(base.to_str())
-    if spec["model"]["type"] != "BPE":
-        raise UserError(f"whole-word injection needs a BPE tokenizer; the base has {spec['model']['type']}.")
+def _with_whole_words(base: Tokenizer, spec: dict[str, Any], base_rows: int, forms: list[dict[str, Any]]) -> Tokenizer:
     if not forms:
         return base
-    spec["model"]["vocab"] |= {form["form"]: base_rows + row for row, form in enumerate(forms)}
-    spec["model"]["ignore_merges"] = True
-    tokenizer = Tokenizer.from_str(json.dumps(spec))
-    if not is_byte_level(base):
-        spec["pre_tokenizer"] = _isolating(spec["pre_tokenizer"], forms)
-        tokenizer = Tokenizer.from_str(json.dumps(spec))
-    return tokenizer
-
-
-def _isolating(existing: dict | None, forms: list[dict[str, Any]]) -> dict:
-    """The base's pre-tokenizer, isolating the forms as well.
-
-    Where the base has an isolating Split of its own, the forms go in front of its alternatives: a second Split behind
-    the first would cut a form at its apostrophe again. Elsewhere a Split is added behind Metaspace (which writes ▁).
-    """
-    alternatives = []
-    if starts := [form["form"].removeprefix(SPACE) for form in forms if form["start"]]:
-        # ▁ itself is the boundary; a look-behind would not see it where a text begins
-        alternatives.append(f"{SPACE}{trie_regex(starts)}{_NOT_BEFORE}")
-    if bare := [form["form"] for form in forms if not form["start"]]:
-        alternatives.append(f"{_NOT_AFTER}{trie_regex(bare)}{_NOT_BEFORE}")
-    steps = [] if existing is None else existing["pretokenizers"] if existing["type"] == "Sequence" else [existing]
-    own = next((i for i, step in enumerate(steps) if _isolates(step)), None)
-    if own is None:
-        at, rest = int(bool(steps) and steps[0]["type"] == "Metaspace"), None
-    else:
-        at, rest = own, own + 1
-        alternatives.append(steps[own]["pattern"]["Regex"])
-    split = {"type": "Split", "pattern": {"Regex": "|".join(alternatives)}, "behavior": "Isolated", "invert": False}
-    return {"type": "Sequence", "pretokenizers": [*steps[:at], split, *steps[at if rest is None else rest :]]}
-
-
-def _isolates(step: dict) -> bool:
-    return (
-        step["type"] == "Split" and step["behavior"] == "Isolated" and not step["invert"] and "Regex" in step["pattern"]
-    )
+    spell = _speller(base, spec)
+    texts = [(spell(form["surface"], form["start"])[1], form["start"]) for form in forms]
+    vocabulary = spec["model"]["vocab"] | {form["form"]: base_rows + row for row, form in enumerate(forms)}
+    model = spec["model"] | {"vocab": vocabulary, "ignore_merges": True}
+    return Tokenizer.from_str(json.dumps(spec | {"pre_tokenizer": isolating(base, spec, texts), "model": model}))
 
 
 def _matches_whole(tokenizer: Tokenizer, base_rows: int, forms: list[dict[str, Any]]) -> list[bool]:
@@ -204,16 +178,16 @@ def _substring_forms(base: Tokenizer, spellings: dict[str, list[str]]):
     return forms, reused, []
 
 
-def _with_added_tokens(base: Tokenizer, base_rows: int, forms: list[dict[str, Any]]) -> Tokenizer:
-    tokenizer = Tokenizer.from_str(base.to_str())
-    spec = json.loads(tokenizer.to_str())
+def _with_added_tokens(base: Tokenizer, spec: dict[str, Any], base_rows: int, forms: list[dict[str, Any]]) -> Tokenizer:
     added = [
         {"id": base_rows + row, "content": form["form"], "special": False}
         | {"single_word": False, "lstrip": False, "rstrip": False, "normalized": True}
         for row, form in enumerate(forms)
     ]
-    spec["added_tokens"] += added
-    return Tokenizer.from_str(json.dumps(spec))
+    # an added token takes its id from the model's vocabulary, or else the next one, whatever is written beside it
+    vocabulary = spec["model"]["vocab"] | {token["content"]: token["id"] for token in added}
+    model = spec["model"] | {"vocab": vocabulary}
+    return Tokenizer.from_str(json.dumps(spec | {"added_tokens": spec["added_tokens"] + added, "model": model}))
 
 
 def _fires(tokenizer: Tokenizer, base_rows: int, forms: int, passages: list[str]) -> np.ndarray:
