@@ -154,21 +154,34 @@ def p3_trains_adapters(name):
     return "p3" in model.phases and model.p3.adapters == "train"
 
 
+# Model ----------------------------------------------------------------------------------------------------------------
+
+
+def finished_model(wildcards):
+    """The files that a model consists of after its last phase."""
+    return files_at(wildcards, model_of(wildcards).phases[-1])
+
+
 # Language -------------------------------------------------------------------------------------------------------------
 
 
 def model_at(wildcards):
+    """The files that a model consists of at the phase of a file."""
+    return files_at(wildcards, wildcards.phase)
+
+
+def files_at(wildcards, phase):
     """The files that a model consists of at a phase."""
     model = model_of(wildcards)
     files = {"manifest": layout.manifest(model.base)}
-    if wildcards.phase == "base":
+    if phase == "base":
         return files | {"tokenizer": base_file("tokenizer.json")(wildcards)}
     files |= {
         "tokenizer": "results/{model}/tokenizer/tokenizer.json",
         "injection": "results/{model}/tokenizer/injection.json",
-        "rows": layout.rows(wildcards.model, model, wildcards.phase),
+        "rows": layout.rows(wildcards.model, model, phase),
     }
-    return files | layout.weights(wildcards.model, model, wildcards.phase)
+    return files | layout.weights(wildcards.model, model, phase)
 
 
 def drift_at(wildcards):

@@ -28,10 +28,17 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         _flush(temporary)
+        temporary.chmod(0o666 & ~_umask())  # safetensors lets only the owner read its files
         os.replace(temporary, path)
         _flush(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _flush(path: Path) -> None:

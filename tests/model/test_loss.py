@@ -35,7 +35,9 @@ def test_value_and_gradients_are_torchs(cap, chunk_bytes, monkeypatch):
 
 def test_gradcheck():
     hidden, targets, base, new = problem()
-    assert torch.autograd.gradcheck(lambda h, b, n: loss.cross_entropy(h, targets, b, n, None), (hidden, base, new))
+    assert torch.autograd.gradcheck(
+        lambda h, b, n: loss.cross_entropy(h, targets, b, n, None, True), (hidden, base, new)
+    )
 
 
 def test_frozen_base_rows_get_no_gradient_and_new_rows_the_right_one():

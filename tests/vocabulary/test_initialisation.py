@@ -7,9 +7,9 @@ from wake2vec.vocabulary.initialisation import initial_rows
 from wake2vec.vocabulary.parts import Parts, mean_rows, pieces_of
 
 FORMS = [
-    {"row": 0, "word": "riverling", "surface": "riverling", "start": True},
-    {"row": 1, "word": "moonbread", "surface": "moonbread", "start": True},
-    {"row": 2, "word": "unknowable", "surface": "unknowable", "start": False},
+    {"row": 0, "form": "▁riverling", "word": "riverling", "surface": "riverling", "start": True},
+    {"row": 1, "form": "▁moonbread", "word": "moonbread", "surface": "moonbread", "start": True},
+    {"row": 2, "form": "unknowable", "word": "unknowable", "surface": "unknowable", "start": False},
 ]
 SEGMENTATION = [
     {"word": "riverling", "prefix": "", "root": "river", "suffix": "ling", "compound": [], "method": "affix"},
@@ -54,7 +54,11 @@ def test_compositional_by_hand(base_tokenizer, matrix):
     np.testing.assert_allclose(rows["embedding.new"][1], (moon + bread) / 2, rtol=1e-5)
     # no parts: the mean of its own pieces, as a bare form
     np.testing.assert_allclose(rows["embedding.new"][2], word(base_tokenizer, matrix, "unknowable", False), rtol=1e-5)
-    assert statistics["embedding"]["made_from"] == {"affixes and root": 1, "compound": 1, "subtoken_mean: no parts": 1}
+    assert statistics["embedding"]["made_from"] == {
+        "affixes and root": 1,
+        "compound": 1,
+        "subtoken_mean: no parts found": 1,
+    }
 
 
 def test_prefix_root_and_suffix_have_their_weights(base_tokenizer, matrix):
@@ -64,7 +68,7 @@ def test_prefix_root_and_suffix_have_their_weights(base_tokenizer, matrix):
     rows, _ = initial_rows(
         {"embedding": matrix},
         base_tokenizer,
-        [{"row": 0, "word": "w", "surface": "w", "start": True}],
+        [{"row": 0, "form": "▁w", "word": "w", "surface": "w", "start": True}],
         [entry],
         morphemes,
         SETTINGS | {"alpha": 0.3},
@@ -103,6 +107,26 @@ def test_the_seed_and_nothing_else(base_tokenizer, matrix, method):
         np.testing.assert_array_equal(first[side], again[side])
         assert first[side].dtype == np.float32 and first[side].shape == (3, 24)
         assert method == "subtoken_mean" or not np.array_equal(first[side], other[side])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_are_float32_whatever_the_matrix(base_tokenizer, matrix, dtype):
+    for method in ("compositional", "spherical", "gaussian", "subtoken_mean"):
+        rows, _ = make(base_tokenizer, matrix.astype(dtype), method=method, noise=0.1)
+        assert rows["embedding.new"].dtype == np.float32
+
+
+def test_statistics_by_hand(base_tokenizer, matrix):
+    rows, statistics = make(base_tokenizer, matrix)
+    new, told = rows["embedding.new"], statistics["embedding"]
+    norms = np.linalg.norm(new, axis=1)
+    assert told["norm"]["mean"] == pytest.approx(norms.mean()) and told["norm"]["max"] == pytest.approx(norms.max())
+    assert told["base_norm"]["min"] == pytest.approx(np.linalg.norm(matrix, axis=1).min())
+    cosines = (new / norms[:, None]) @ (matrix / np.linalg.norm(matrix, axis=1, keepdims=True)).T
+    assert told["nearest"]["cosine"]["mean"] == pytest.approx(cosines.max(1).mean(), abs=1e-6)
+    assert [example["base"] for example in told["nearest"]["examples"]] == [
+        base_tokenizer.id_to_token(int(i)) for i in cosines.argmax(1)
+    ]
 
 
 def test_pieces_are_those_of_the_word_in_its_place(base_tokenizer):

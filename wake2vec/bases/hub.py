@@ -12,8 +12,8 @@ from wake2vec.bases.checkpoint import INDEX, WEIGHTS, shards
 from wake2vec.bases.hub_errors import ROOM, explained
 from wake2vec.errors import UserError
 
-DESCRIPTION = ["config.json", "generation_config.json", "chat_template.jinja", INDEX, "tokenizer*", "special_tokens_map.json"]
-DESCRIPTION += ["added_tokens.json", "vocab*", "merges.txt", "*.model", "tekken.json"]
+DESCRIPTION = ["config.json", "generation_config.json", INDEX, "tokenizer*", "special_tokens_map.json"]
+DESCRIPTION += ["chat_template.jinja", "added_tokens.json", "vocab*", "merges.txt", "*.model", "tekken.json"]
 OTHER_WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".h5", ".msgpack")
 MARGIN = 1.1  # free space asked for: the bytes to come and a tenth more
 SHARDS_AT_ONCE = 2  # a shard that is cut off starts again, so few are under way at a time

@@ -10,13 +10,15 @@ import numpy as np
 
 from wake2vec.bases.checkpoint import folder_of
 from wake2vec.errors import UserError
-from wake2vec.model.rows import freeze, inject
+from wake2vec.model.rows import freeze, inject, widen_body
 from wake2vec.settings import head_mode
 from wake2vec.storage import load_arrays, read_values
 
 
-def load_base(manifest: str | Path, precision: str = "float32", quantisation: str = "none") -> Any:
-    """The base's causal model, frozen, in eval mode, on the GPU where there is one."""
+def load_base(
+    manifest: str | Path, precision: str = "float32", quantisation: str = "none", device: str | None = None
+) -> Any:
+    """The base's causal model, frozen, in eval mode, on `device`: by default the GPU where there is one."""
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
     from transformers.utils.logging import disable_progress_bar
@@ -27,7 +29,7 @@ def load_base(manifest: str | Path, precision: str = "float32", quantisation: st
         "dtype": getattr(torch, precision),
         "trust_remote_code": values.get("trust_remote_code", False),
     }
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if quantisation == "nf4":
         options["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,
@@ -39,7 +41,11 @@ def load_base(manifest: str | Path, precision: str = "float32", quantisation: st
     causal = AutoModelForCausalLM.from_pretrained(folder_of(manifest), **options)
     if quantisation == "none":
         causal.to(device)
-    causal.config.use_cache = False
+    for module in causal.modules():
+        # bitsandbytes repacks a layer at its first evaluation on a CPU with AVX512-BF16, for good, and no gradient
+        # comes through a repacked layer afterwards: training would go on without the transformer's share, in silence
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
     freeze(causal)
     return causal.eval()
 
@@ -53,12 +59,15 @@ def assemble(
     precision: str = "float32",
     quantisation: str = "none",
     train_adapter: bool = False,
+    merge: bool = False,
+    device: str | None = None,
 ) -> Any:
     """Base + rows.safetensors + a PEFT adapter (its weights file, in its folder) + named weights on top (`body`).
 
-    With none of the three it is the plain base model.
+    With none of the three it is the plain base model. With `merge` the adapter is added to the weights that it adapts,
+    and gone. A fully trained body is float32, as it was trained, whatever the base's precision.
     """
-    causal = load_base(manifest, precision, quantisation)
+    causal = load_base(manifest, precision, quantisation, device)
     if rows is not None:
         arrays = load_arrays(rows)
         inject(causal, arrays["embedding.new"], arrays.get("head.new"), head_mode(head, read_values(manifest)["tied"]))
@@ -67,9 +76,14 @@ def assemble(
         from peft import PeftModel
 
         # LoRA layers go into the causal model in place; the wrapper is not needed afterwards
-        PeftModel.from_pretrained(causal, Path(adapter).parent, is_trainable=train_adapter)
+        adapted = PeftModel.from_pretrained(causal, Path(adapter).parent, is_trainable=train_adapter)
     if body is not None:
-        load_named(causal, load_arrays(body))
+        arrays = load_arrays(body)
+        if not any("lora_" in name for name in arrays):
+            widen_body(causal)
+        load_named(causal, arrays)
+    if merge and adapter is not None:
+        adapted.merge_and_unload()
     return causal
 
 

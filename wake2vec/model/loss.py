@@ -2,10 +2,10 @@
 
     loss = mean over tokens of  logsumexp(z) - z[target],   z = cap( [ h W_baseᵀ ; h W_newᵀ ] )
 
-The logits of a chunk of tokens exist once, in float32; the gradients with respect to the hidden states and to
-whichever of the two weight matrices trains are made in the same pass and kept, so that nothing of size tokens x
-vocabulary outlives its chunk. `cap` is the final soft-capping of Gemma 2 (cap · tanh(z / cap)), the identity
-elsewhere.
+The logits of a chunk of tokens exist once, in float32, and become their own softmax in place; the gradients with
+respect to the hidden states and to whichever of the two weight matrices trains are made in the same pass and kept, so
+that nothing of size tokens x vocabulary outlives its chunk. `cap` is the final soft-capping of Gemma 2
+(cap · tanh(z / cap)), the identity elsewhere.
 """
 
 import torch
@@ -13,14 +13,30 @@ import torch
 CHUNK_BYTES = 64 * 2**20  # of float32 logits at a time
 
 
-def _chunks(tokens: int, vocabulary: int):
-    size = max(1, min(tokens, CHUNK_BYTES // (4 * max(1, vocabulary))))
-    return [slice(start, min(start + size, tokens)) for start in range(0, tokens, size)]
+def _chunks(tokens: int, vocabulary: int, like: torch.Tensor):
+    """(slice of the tokens, matrix for their logits) a chunk; the memory is the same for all.
+
+    Rows are padded to 64 numbers, since a matrix product into rows of odd length is slower by half; the padding holds
+    -inf, whose softmax is 0.
+    """
+    columns = -(-vocabulary // 64) * 64
+    size = max(1, min(tokens, CHUNK_BYTES // (like.element_size() * columns)))
+    size = size // 16 * 16 or size
+    memory = torch.empty(size, columns, dtype=like.dtype, device=like.device)
+    for start in range(0, tokens, size):
+        part = slice(start, min(start + size, tokens))
+        z = memory[: part.stop - part.start]
+        z[:, vocabulary:] = -torch.inf
+        yield part, z
 
 
 def _wide(tensor: torch.Tensor) -> torch.Tensor:
     """At least float32: half-precision inputs are widened, float64 (gradient checks) stays."""
     return tensor if tensor.dtype == torch.float64 else tensor.float()
+
+
+def _vocabulary(base: torch.Tensor, new: torch.Tensor | None) -> int:
+    return len(base) + (0 if new is None else len(new))
 
 
 def logits(hidden: torch.Tensor, base: torch.Tensor, new: torch.Tensor | None, cap: float | None) -> torch.Tensor:
@@ -35,61 +51,91 @@ def logits(hidden: torch.Tensor, base: torch.Tensor, new: torch.Tensor | None, c
     return z if cap is None else cap * torch.tanh(z / cap)
 
 
+def _fill_logits(z: torch.Tensor, hidden, base, new, cap) -> None:
+    """`logits` without a gradient, written into z [tokens, padded vocabulary]: nothing is joined from two."""
+    vocabulary = _vocabulary(base, new)
+    for rows, part in ((base, z[:, : len(base)]), (new, z[:, len(base) : vocabulary])):
+        if rows is None:
+            continue
+        if rows.dtype == z.dtype:
+            torch.mm(hidden.to(z.dtype), rows.T, out=part)
+        else:
+            part.copy_(hidden.to(rows.dtype) @ rows.T)
+    if cap is not None:
+        z[:, :vocabulary].div_(cap).tanh_().mul_(cap)
+
+
+def _softmax_losses(z: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """-log softmax(z)[target] in nats: [tokens]. Afterwards z holds its softmax.
+
+    logsumexp(z) = max z - log(max softmax(z)), and the largest probability is never tiny.
+    """
+    highest, where = z.max(-1)
+    right = z.gather(-1, targets[:, None])[:, 0]
+    torch.softmax(z, -1, out=z)
+    return highest - z.gather(-1, where[:, None])[:, 0].log() - right
+
+
 @torch.no_grad()
 def token_losses(hidden, targets, base, new=None, cap=None) -> torch.Tensor:
     """Negative log-likelihood in nats of each target: [tokens], float32. No gradient."""
     losses = torch.empty(len(targets), dtype=torch.float32, device=hidden.device)
-    for part in _chunks(len(targets), len(base) + (0 if new is None else len(new))):
-        z = logits(hidden[part], base, new, cap)
-        losses[part] = torch.logsumexp(z, -1) - z.gather(-1, targets[part, None])[:, 0]
+    for part, z in _chunks(len(targets), _vocabulary(base, new), _wide(hidden[:0])):
+        _fill_logits(z, hidden[part], base, new, cap)
+        losses[part] = _softmax_losses(z, targets[part])
     return losses
 
 
 class _CrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, hidden, targets, base, new, cap):
+    def forward(ctx, hidden, targets, base, new, cap, repeatable):
         tokens = len(targets)
-        needs_hidden, _, needs_base, needs_new, _ = ctx.needs_input_grad
+        needs_hidden, _, needs_base, needs_new = ctx.needs_input_grad[:4]
         grad_hidden = torch.empty_like(hidden) if needs_hidden else None
         grad_base = torch.zeros_like(base, dtype=_wide(base[:0]).dtype) if needs_base else None
         grad_new = torch.zeros_like(new) if needs_new else None
         total = torch.zeros((), dtype=_wide(hidden[:0]).dtype, device=hidden.device)
-        for part in _chunks(tokens, len(base) + (0 if new is None else len(new))):
-            z = logits(hidden[part], base, new, cap)
-            normaliser = torch.logsumexp(z, -1, keepdim=True)
-            total += (normaliser - z.gather(-1, targets[part, None])).sum()
-            slope = None if cap is None else 1 - (z / cap) ** 2
-            # d loss / d z = softmax(z) - onehot(target), made in the place of z
-            d = z.sub_(normaliser).exp_()
+        vocabulary = _vocabulary(base, new)
+        for part, d in _chunks(tokens, vocabulary, _wide(hidden[:0])):
+            _fill_logits(d, hidden[part], base, new, cap)
+            slope = None if cap is None else 1 - (d[:, :vocabulary] / cap) ** 2
+            total += _softmax_losses(d, targets[part]).sum()
+            # d loss / d z = (softmax(z) - onehot(target)) / tokens, made in the place of z; divided in the products
             d[torch.arange(len(d), device=d.device), targets[part]] -= 1
-            d /= tokens
             if slope is not None:
-                d *= slope
-            d_base, d_new = d[:, : len(base)], d[:, len(base) :]
+                d[:, :vocabulary] *= slope
+            d_base, d_new = d[:, : len(base)], d[:, len(base) : vocabulary]
             if needs_hidden:
                 grad = d_base.to(base.dtype) @ base
                 if new is not None:
-                    grad = _wide(grad) + d_new.to(new.dtype) @ new
-                grad_hidden[part] = grad.to(hidden.dtype)
+                    grad = torch.addmm(grad.to(new.dtype), d_new.to(new.dtype), new)
+                grad_hidden[part] = grad.div_(tokens).to(hidden.dtype)
             if needs_base:
-                grad_base.addmm_(d_base.T.to(grad_base.dtype), hidden[part].to(grad_base.dtype))
+                grad_base.addmm_(d_base.T.to(grad_base.dtype), hidden[part].to(grad_base.dtype), alpha=1 / tokens)
             if needs_new:
-                grad_new.addmm_(d_new.T.to(new.dtype), hidden[part].to(new.dtype))
-        ctx.save_for_backward(grad_hidden, grad_base, grad_new)
-        ctx.base_dtype = base.dtype
+                grad_new.addmm_(d_new.T.to(new.dtype), hidden[part].to(new.dtype), alpha=1 / tokens)
+        # not saved by autograd, which would keep a second reference: a gradient that nobody else holds becomes the
+        # parameter's `.grad` without a copy, and for the new rows that copy would be the largest thing in memory
+        ctx.gradients, ctx.repeatable, ctx.base_dtype = (grad_hidden, grad_base, grad_new), repeatable, base.dtype
         return total / tokens
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad):
-        grad_hidden, grad_base, grad_new = (None if g is None else g * grad.to(g.dtype) for g in ctx.saved_tensors)
-        return grad_hidden, None, None if grad_base is None else grad_base.to(ctx.base_dtype), grad_new, None
+        gradients = [None if g is None else g.clone() for g in ctx.gradients] if ctx.repeatable else ctx.gradients
+        if gradients is None:
+            raise RuntimeError("this loss was made for one backward pass; make it with repeatable=True")
+        if not ctx.repeatable:
+            ctx.gradients = None
+        grad_hidden, grad_base, grad_new = (None if g is None else g.mul_(grad.to(g.dtype)) for g in gradients)
+        return grad_hidden, None, None if grad_base is None else grad_base.to(ctx.base_dtype), grad_new, None, None
 
 
-def cross_entropy(hidden, targets, base, new=None, cap: float | None = None) -> torch.Tensor:
+def cross_entropy(hidden, targets, base, new=None, cap: float | None = None, repeatable: bool = False) -> torch.Tensor:
     """Mean cross-entropy in nats (scalar) of hidden states [tokens, d] against target ids [tokens].
 
     `base` [B, d] and `new` [n, d] are the head's rows; id i < B means base row i, id B + j means new row j. Gradients
     flow to `hidden` and to whichever of `base` and `new` requires them; nothing is computed for the others.
+    `repeatable`: its backward pass may run more than once, for a copy of the gradients each time.
     """
-    return _CrossEntropy.apply(hidden, targets, base, new, cap)
+    return _CrossEntropy.apply(hidden, targets, base, new, cap, repeatable)

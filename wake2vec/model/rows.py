@@ -16,12 +16,18 @@ from wake2vec.model.loss import logits
 
 
 class SplitEmbedding(nn.Module):
-    """Look up ids [...] -> vectors [..., d] in the base's precision."""
+    """Look up ids [...] -> vectors [..., d] in the base's precision, multiplied by `scale` (Gemma's sqrt(d))."""
 
     def __init__(self, base: nn.Parameter, new: nn.Parameter, scale: float = 1.0):
         super().__init__()
-        self.base, self.new, self.scale = base, new, scale
+        self.base, self.new = base, new
+        # as Gemma rounds it: 59.87 is 60 in bfloat16
+        self.scale = float(torch.tensor(scale, dtype=base.dtype, device="cpu"))
+        self.precision = base.dtype  # of the vectors; base rows that train are float32, whatever the transformer's is
         self.padding_idx = None
+        # rows that the head shares have a dense gradient from there, into which a sparse one is added in place; alone,
+        # the optimizer needs a dense one
+        self.shared = False
 
     @property
     def weight(self) -> torch.Tensor:
@@ -30,10 +36,11 @@ class SplitEmbedding(nn.Module):
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         boundary = len(self.base)
-        vectors = nn.functional.embedding(ids.clamp(max=boundary - 1), self.base)
+        vectors = nn.functional.embedding(ids.clamp(max=boundary - 1), self.base).to(self.precision)
         is_new = ids >= boundary
         if len(self.new):
-            new = nn.functional.embedding((ids - boundary).clamp(min=0), self.new).to(vectors.dtype)
+            places = (ids - boundary).clamp(min=0)
+            new = nn.functional.embedding(places, self.new, sparse=self.shared).to(self.precision)
             vectors = torch.where(is_new.unsqueeze(-1), new, vectors)
         return vectors if self.scale == 1.0 else vectors * self.scale
 
@@ -55,10 +62,11 @@ class SplitHead(nn.Module):
 
 
 def inject(causal: nn.Module, embedding_rows: np.ndarray, head_rows: np.ndarray | None, head: str) -> None:
-    """Put a split embedding and a split head into a transformers causal model, in place.
+    """Put a split embedding and a split head into a transformers causal model in eval mode, in place.
 
     embedding_rows, head_rows: new rows [n, d], float32; head_rows is None where the head shares the embedding's.
     head: "shared", "separate" or "tie_all" (base head rows are replaced by the embedding's, as the notebooks did).
+    Raises UserError for an architecture whose embedding or head does more than look up, scale, multiply and cap.
     """
     inputs, outputs = causal.get_input_embeddings(), causal.get_output_embeddings()
     if outputs is None or getattr(outputs, "bias", None) is not None:
@@ -74,9 +82,26 @@ def inject(causal: nn.Module, embedding_rows: np.ndarray, head_rows: np.ndarray 
     # Gemma's embedding multiplies by sqrt(d) inside its own module; the split one has to do the same
     scale = float(getattr(inputs, "scalar_embed_scale", 1.0))
     causal.set_input_embeddings(SplitEmbedding(inputs.weight, new, scale))
+    causal.get_input_embeddings().shared = new_head is new
     causal.set_output_embeddings(SplitHead(base_head, new_head))
     causal.config.vocab_size = len(inputs.weight) + len(new)
     causal.config.tie_word_embeddings = False  # sharing is by reference here; nothing may re-tie the modules
+    _check_nothing_is_missing(causal, inputs)
+
+
+@torch.no_grad()
+def _check_nothing_is_missing(causal: nn.Module, inputs: nn.Module) -> None:
+    """Base vectors are the original module's, and the logits that the loss is made of are the model's own (Cohere and
+    Granite, for example, scale theirs in between).
+    """
+    ids = torch.arange(min(8, len(inputs.weight)), device=inputs.weight.device)[None]
+    whole, ours = causal(input_ids=ids, use_cache=False).logits, logits(hidden_states(causal, ids), *head_of(causal))
+    alike = torch.allclose(ours, whole.float(), rtol=1e-2, atol=1e-2 * float(ours.abs().max()))
+    if not alike or not torch.equal(causal.get_input_embeddings()(ids), inputs(ids)):
+        raise UserError(
+            f"{type(causal).__name__} does something to its embedding vectors or its logits that wake2vec does not "
+            "know. Architectures that work: Llama, Mistral, Qwen2, Phi3, Gemma2, GPT-2, and those built like them."
+        )
 
 
 def _frozen(rows: np.ndarray, device: torch.device) -> nn.Parameter:
@@ -86,6 +111,17 @@ def _frozen(rows: np.ndarray, device: torch.device) -> nn.Parameter:
 def freeze(causal: nn.Module) -> None:
     """No gradient for anything."""
     causal.requires_grad_(False)
+
+
+def widen_body(causal: nn.Module) -> list[nn.Parameter]:
+    """Put everything but the rows into float32, and what the embedding hands on with it; returns those parameters."""
+    embedding, head = causal.get_input_embeddings(), causal.get_output_embeddings()
+    rows = {id(parameter) for module in (embedding, head) for parameter in module.parameters()}
+    body = [parameter for parameter in causal.parameters() if id(parameter) not in rows]
+    for parameter in body:
+        parameter.data = parameter.data.float()
+    embedding.precision = torch.float32
+    return body
 
 
 def train_rows(causal: nn.Module, train: str) -> None:
@@ -114,6 +150,29 @@ def rows_of(causal: nn.Module) -> dict[str, np.ndarray]:
     if head.base.requires_grad and head.base is not embedding.base:
         rows["head.base"] = head.base
     return {name: tensor.detach().float().cpu().numpy().copy() for name, tensor in rows.items()}
+
+
+def join(causal: nn.Module, precision: str) -> bool:
+    """Undo the split, in place, to save the model as a plain one: everything in `precision`, on each side one matrix
+    of base rows and then new rows. Returns whether the two sides are one matrix, which the configuration then says.
+
+    One matrix more than the model has is in memory at a time. The modules are plain ones: the model is for saving, not
+    for running (Gemma's embedding has lost its scale, which is not among the weights).
+    """
+    dtype = getattr(torch, precision)
+    embedding, head = causal.get_input_embeddings(), causal.get_output_embeddings()
+    tied = head.base is embedding.base and head.new is embedding.new
+    rows = nn.Parameter(torch.cat([embedding.base.to(dtype), embedding.new.to(dtype)]), requires_grad=False)
+    causal.set_input_embeddings(nn.Embedding(*rows.shape, device="meta"))
+    causal.get_input_embeddings().weight = rows
+    del embedding
+    if not tied:
+        rows = nn.Parameter(torch.cat([head.base.to(dtype), head.new.to(dtype)]), requires_grad=False)
+    causal.set_output_embeddings(nn.Linear(*reversed(rows.shape), bias=False, device="meta"))
+    causal.get_output_embeddings().weight = rows
+    causal.config.vocab_size, causal.config.tie_word_embeddings = len(rows), tied
+    causal.to(dtype)
+    return tied
 
 
 def hidden_states(causal: nn.Module, ids: torch.Tensor) -> torch.Tensor:

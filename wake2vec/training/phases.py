@@ -206,11 +206,10 @@ def _add_lora(causal, settings):
 
 def _unfreeze_body(causal) -> None:
     """Everything but the rows trains, in float32."""
-    rows = {id(p) for m in (causal.get_input_embeddings(), causal.get_output_embeddings()) for p in m.parameters()}
-    for parameter in causal.parameters():
-        if id(parameter) not in rows:
-            parameter.data = parameter.data.float()
-            parameter.requires_grad_(True)
+    from wake2vec.model.rows import widen_body
+
+    for parameter in widen_body(causal):
+        parameter.requires_grad_(True)
 
 
 def _rounding():

@@ -28,7 +28,7 @@ from wake2vec.training.checkpoints import complete, newest_checkpoint
 from wake2vec.training.objectives import Objective
 
 WEIGHTS = "trainable.safetensors"
-OPTIMIZERS = {"adamw": "adamw_torch", "adafactor": "adafactor"}
+OPTIMIZERS = {"adamw": "adamw_torch_fused", "adafactor": "adafactor"}
 SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 
 
@@ -58,12 +58,13 @@ class Learner(nn.Module):
     def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
         """Mean next-token cross-entropy of ids [batch, sequence] in nats, plus the weighted objective."""
         hidden = hidden_states(self.causal, input_ids)[:, :-1].flatten(0, 1)
-        loss = cross_entropy(hidden, input_ids[:, 1:].flatten(), *head_of(self.causal))
+        recording = self.record and self.training and self.objective is not None
+        loss = cross_entropy(hidden, input_ids[:, 1:].flatten(), *head_of(self.causal), repeatable=recording)
         if self.objective is None:
             return loss
         new = self.causal.get_input_embeddings().new
         terms = self.objective.terms(new, self.step)
-        if self.record and self.training:
+        if recording:
             weights = {"lm": 1.0, **self.objective.weights}
             self.recorded = _term_logs({"lm": loss, **terms}, weights, new)
         return loss + self.objective.weighted(terms)

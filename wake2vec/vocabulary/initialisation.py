@@ -1,9 +1,9 @@
 """Where new rows start.
 
-    compositional   E(w) = α E(p̄) + (1 - 2α) E(r̄) + α E(s̄) + ε      prefix, root, suffix; compounds: the mean of
-    their words spherical       E(w) = ρ σ √d · u,  u uniform on the sphere        σ: standard deviation of the base's
-    entries gaussian        E(w) = mean of the base rows + spread · σ_dim · N(0, 1) subtoken_mean   E(w) = mean of the
-    rows of w's pieces under the base tokenizer
+    compositional   E(w) = α E(p̄) + (1 - 2α) E(r̄) + α E(s̄) + ε   prefix, root, suffix; compounds: their words' mean
+    spherical       E(w) = ρ σ √d · u,  u uniform on the sphere      σ: standard deviation of the base's entries
+    gaussian        E(w) = mean of the base rows + spread · σ_dim · N(0, 1)
+    subtoken_mean   E(w) = mean of the rows of w's pieces under the base tokenizer
 
 An affix that is absent gives its weight to the root. A word that has no parts, or whose root the base cannot spell,
 falls back: to its sub-tokens' mean, or to a small random vector of the base's standard deviation, as the seeds of this
@@ -18,9 +18,12 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
+from wake2vec.geometry.vectors import spans
 from wake2vec.settings import head_mode
 from wake2vec.storage import read_jsonl, read_values
 from wake2vec.vocabulary.parts import Parts, mean_rows, pieces_of
+
+NEAREST_OF, EXAMPLES = 1000, 10  # new rows whose nearest base row is looked up; and how many of them are listed
 
 
 def initial_rows(
@@ -38,33 +41,62 @@ def initial_rows(
     tokenizer: the *base* tokenizer. forms: of injection.json. segmentation, morphemes: of the corpus.
     settings: the `initialisation` block. seed: of noise and random directions.
 
-    Returns ({"embedding.new": [n, d], "head.new": [n, d]}, statistics).
+    Returns ({"embedding.new": [n, d], "head.new": [n, d]}, float32 whatever the base's precision; statistics).
     """
     rows, statistics = {}, {"method": settings["method"], "rows": len(forms)}
     for number, (side, matrix) in enumerate(matrices.items()):
         rng = np.random.default_rng([seed, number])
         made, how = _METHODS[settings["method"]](matrix, tokenizer, forms, segmentation, morphemes, settings, rng)
-        rows[f"{side}.new"] = made.astype(np.float32)
-        norms, base_norms = np.linalg.norm(made, axis=1), np.linalg.norm(matrix, axis=1)
-        statistics[side] = {
-            "norm": {"mean": norms.mean() if len(norms) else None, "std": norms.std() if len(norms) else None},
-            "base_norm": {"mean": base_norms.mean(), "std": base_norms.std()},
-            "made_from": dict(Counter(how)),
-        }
+        rows[f"{side}.new"] = made
+        statistics[side] = {"made_from": dict(Counter(how))} | _statistics(made, matrix, tokenizer, forms, rng)
     return rows, statistics
+
+
+def _statistics(made: np.ndarray, matrix: np.ndarray, tokenizer: Tokenizer, forms: list, rng) -> dict[str, Any]:
+    """Norms, and the base row nearest to each of a sample of new rows, by cosine."""
+    norms, base_norms = np.linalg.norm(made, axis=1), np.linalg.norm(matrix, axis=1)
+    sample = np.sort(rng.choice(len(made), min(NEAREST_OF, len(made)), replace=False))
+    directions = made[sample] / np.maximum(norms[sample], 1e-30)[:, None]
+    cosines, nearest = np.full(len(sample), -np.inf, np.float32), np.zeros(len(sample), np.int64)
+    for span in spans(len(matrix), matrix.shape[1]):
+        block = directions @ (matrix[span] / np.maximum(base_norms[span], 1e-30)[:, None]).T
+        best = block.argmax(1)
+        value = block[np.arange(len(sample)), best]
+        better = value > cosines
+        cosines[better], nearest[better] = value[better], best[better] + span.start
+    examples = [
+        {"form": forms[row]["form"], "base": tokenizer.id_to_token(int(i)), "cosine": float(cosine)}
+        for row, i, cosine in list(zip(sample, nearest, cosines, strict=True))[:: max(1, len(sample) // EXAMPLES)]
+    ]
+    return {
+        "norm": _spread(norms),
+        "base_norm": _spread(base_norms),
+        "nearest": {
+            "sample": len(sample),
+            "cosine": _spread(cosines),
+            "distinct": len(np.unique(nearest)),
+            "examples": examples[:EXAMPLES],
+        },
+    }
+
+
+def _spread(values: np.ndarray) -> dict[str, float | None]:
+    """Mean, standard deviation, smallest and largest; None where there is nothing."""
+    how = {"mean": np.mean, "std": np.std, "min": np.min, "max": np.max}
+    return {name: float(of(values)) if len(values) else None for name, of in how.items()}
 
 
 def _compositional(matrix, tokenizer, forms, segmentation, morphemes, settings, rng):
     by_word = {entry["word"]: entry for entry in segmentation}
     parts = Parts(tokenizer, matrix, [by_word[f["word"]] for f in forms if f["word"] in by_word], morphemes)
-    fallback, _ = _METHODS[settings["fallback"]](matrix, tokenizer, forms, segmentation, morphemes, settings, rng)
-    alpha, how = settings["alpha"], []
+    alpha, how, lacking = settings["alpha"], [], []
     rows = np.empty((len(forms), matrix.shape[1]), dtype=np.float32)
     for i, form in enumerate(forms):
         found = parts.of(by_word[form["word"]]) if form["word"] in by_word else []
         if not found:
-            rows[i] = fallback[i]
-            how.append(f"{settings['fallback']}: no parts")
+            lacking.append(i)
+            why = "no parts found" if form["word"] in by_word else "not among the segmented words"
+            how.append(f"{settings['fallback']}: {why}")
             continue
         if found[0][0] == "word":
             rows[i] = np.mean([vector for _, vector in found], axis=0)
@@ -74,20 +106,28 @@ def _compositional(matrix, tokenizer, forms, segmentation, morphemes, settings, 
         root = next(vector for role, vector in found if role == "root")
         rows[i] = (1 - alpha * len(affixes)) * root + alpha * np.sum(affixes, axis=0)
         how.append("affixes and root")
-    noise = rng.standard_normal(rows.shape, dtype=np.float32) * matrix.std()
-    return rows + settings["noise"] * noise, how
+    if lacking:
+        others = [forms[i] for i in lacking]
+        rows[lacking], _ = _METHODS[settings["fallback"]](
+            matrix, tokenizer, others, segmentation, morphemes, settings, rng
+        )
+    if settings["noise"]:
+        rows += rng.standard_normal(rows.shape, dtype=np.float32) * np.float32(settings["noise"] * matrix.std())
+    return rows, how
 
 
 def _spherical(matrix, tokenizer, forms, segmentation, morphemes, settings, rng):
-    directions = rng.standard_normal((len(forms), matrix.shape[1]))
-    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    directions = rng.standard_normal((len(forms), matrix.shape[1]), dtype=np.float32)
     radius = settings["radius"] * matrix.std() * np.sqrt(matrix.shape[1])
-    return radius * directions, ["random direction"] * len(forms)
+    directions *= np.float32(radius) / np.linalg.norm(directions, axis=1, keepdims=True)
+    return directions, ["random direction"] * len(forms)
 
 
 def _gaussian(matrix, tokenizer, forms, segmentation, morphemes, settings, rng):
-    noise = rng.standard_normal((len(forms), matrix.shape[1]))
-    return matrix.mean(0) + settings["spread"] * matrix.std(0) * noise, ["base mean and noise"] * len(forms)
+    rows = rng.standard_normal((len(forms), matrix.shape[1]), dtype=np.float32)
+    rows *= np.float32(settings["spread"]) * matrix.std(0)
+    rows += matrix.mean(0)
+    return rows, ["base mean and noise"] * len(forms)
 
 
 def _subtoken_mean(matrix, tokenizer, forms, segmentation, morphemes, settings, rng):
@@ -100,7 +140,8 @@ def _subtoken_mean(matrix, tokenizer, forms, segmentation, morphemes, settings, 
 
 
 def _random(matrix, tokenizer, forms, segmentation, morphemes, settings, rng):
-    return matrix.std() * rng.standard_normal((len(forms), matrix.shape[1])), ["small random vector"] * len(forms)
+    rows = rng.standard_normal((len(forms), matrix.shape[1]), dtype=np.float32)
+    return rows * np.float32(matrix.std()), ["small random vector"] * len(forms)
 
 
 _METHODS = {

@@ -199,8 +199,9 @@ def _fires(tokenizer: Tokenizer, base_rows: int, forms: int, passages: list[str]
 
 
 def inject_lexicon(paths: Any, settings: Mapping[str, Any]) -> tuple[Tokenizer, dict[str, Any]]:
-    """The tokenizer of a model from its files: architecture and tokenizer of the base, lexicon.csv and its report, morphemes.json
-    (for synthetic coinages), train.txt and valid.txt. settings: the `vocabulary` block. Returns what `inject` does.
+    """The tokenizer of a model from its files: architecture and tokenizer of the base, lexicon.csv and its report,
+    morphemes.json (for synthetic coinages), train.txt and valid.txt. settings: the `vocabulary` block. Returns what
+    `inject` does.
     """
     from wake2vec.report.results import read_lexicon
     from wake2vec.text.build import spellings

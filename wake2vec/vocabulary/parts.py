@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 from tokenizers import Tokenizer
 
 LINE = "\n"  # what stands before a bare form: no base tokenizer joins it to a word
@@ -25,9 +26,9 @@ def mean_rows(matrix: np.ndarray, pieces: Sequence[Sequence[int]]) -> np.ndarray
     """Mean of each list of rows: [len(pieces), d], float32. An empty list gives zeros."""
     lengths = np.array([len(p) for p in pieces], dtype=np.int64)
     flat = np.array([i for p in pieces for i in p], dtype=np.int64)
-    sums = np.zeros((len(pieces), matrix.shape[1]), dtype=np.float64)
-    np.add.at(sums, np.repeat(np.arange(len(pieces)), lengths), matrix[flat])
-    return (sums / np.maximum(lengths, 1)[:, None]).astype(np.float32)
+    weights = np.repeat(1 / np.maximum(lengths, 1), lengths).astype(np.float32)
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    return csr_array((weights, flat, starts), shape=(len(pieces), len(matrix))) @ matrix
 
 
 class Parts:
