@@ -157,6 +157,9 @@ def p3_trains_adapters(name):
 # Model ----------------------------------------------------------------------------------------------------------------
 
 
+PLANNED_MODEL = settings("phases", "head", "precision", "quantisation", "vocabulary", "evaluation", "p1", "p2", "p3")
+
+
 def finished_model(wildcards):
     """The files that a model consists of after its last phase."""
     return files_at(wildcards, model_of(wildcards).phases[-1])

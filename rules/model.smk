@@ -1,3 +1,27 @@
+rule plan:
+    """Say what a run needs in memory, from the configuration alone: no weights are fetched."""
+    input:
+        config=base_file("config.json"),
+        architecture=base_file("architecture.json"),
+        injection="results/{model}/tokenizer/injection.json",
+    output:
+        plan="results/{model}/plan.md",
+        values="results/{model}/plan.json",
+    log:
+        "results/{model}/logs/plan.log",
+    benchmark:
+        "results/{model}/benchmarks/plan.tsv"
+    conda:
+        "../envs/wake2vec.yaml"
+    params:
+        model=PLANNED_MODEL,
+        gpus=study.plan.gpus,
+    message:
+        "{wildcards.model}: planning memory and disk"
+    script:
+        "../scripts/plan.py"
+
+
 rule merged:
     """Merge rows and adapter into the full-precision base: a plain checkpoint that transformers loads."""
     input:

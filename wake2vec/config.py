@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from wake2vec.errors import UserError, guess
 from wake2vec.settings import Base, Corpus, Figures, Model, Settings, Study  # noqa: F401  (re-exported)
 
-SECTIONS = ("corpora", "bases", "defaults", "recipes", "models", "figures")
+SECTIONS = ("corpora", "bases", "defaults", "recipes", "models", "figures", "plan")
 RESERVED = ("corpora", "bases", "figures", "tables", "paper", "paper.html", "logs", "benchmarks")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -46,7 +46,9 @@ def load(config: Mapping[str, Any]) -> Study:
     if problems:
         raise UserError(_message(problems))
 
-    values = {"figures": sections["figures"]} | {section: {} for section in ("corpora", "bases", "models")}
+    values = {section: sections[section] for section in ("figures", "plan")} | {
+        section: {} for section in ("corpora", "bases", "models")
+    }
     for (section, name), stack in layers.items():
         merged: dict[str, Any] = {}
         for _, entry in stack:
@@ -144,8 +146,8 @@ def _unknown(where: str, found: Any, accepted: Mapping[str, Any]) -> str:
 def _explain(error: Mapping[str, Any], layers: Mapping) -> str:
     """One pydantic error as a sentence: the key as written in the file, what was found, what is accepted."""
     section, *inside = error["loc"]
-    where = "figures"
-    if section != "figures":
+    where = section
+    if section not in ("figures", "plan"):
         name, *inside = inside
         if section != "models":
             inside = inside[1:]  # pydantic puts the union's tag (the kind) after the name

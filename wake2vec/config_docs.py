@@ -25,6 +25,7 @@ SECTIONS = (
     ("bases.{name} · kind: path", settings.Local, "a checkpoint from a folder"),
     ("models.{name}", settings.Model, "a run; also in `defaults:` and `recipes.{name}:`"),
     ("figures", settings.Figures, "all figures"),
+    ("plan", settings.Plan, "all plans"),
 )
 
 
@@ -39,6 +40,7 @@ def schema() -> dict[str, Any]:
 
     extends = {"type": "string", "description": "another key of this section, whose entry this one changes"}
     corpus, base, model, figures = of(settings.Corpus), of(settings.Base), of(settings.Model), of(settings.Figures)
+    plan = of(settings.Plan)
     for definition in (*definitions.values(), model):
         definition.pop("required", None)  # a value may come from a layer below
     for name in ("Testbed", "FileCorpus", "Pretrain", "Hub", "Local"):
@@ -62,6 +64,7 @@ def schema() -> dict[str, Any]:
             "recipes": named({"anyOf": [model, {"type": "null"}]}),
             "models": named(entry),
             "figures": figures,
+            "plan": plan,
         },
         "$defs": dict(sorted(definitions.items())),
     }
@@ -119,6 +122,8 @@ def _words(annotation: Any) -> str:
     arguments = [a for a in get_args(annotation) if a is not Ellipsis]
     if getattr(annotation, "__origin__", None) is tuple:
         return "list of " + ", ".join(_words(a) for a in arguments)
+    if getattr(annotation, "__origin__", None) is dict:
+        return f"names, each with a {_words(getattr(arguments[1], '__origin__', arguments[1]))}"
     if arguments and not all(isinstance(a, str) for a in arguments):
         return " or ".join(_words(a) for a in arguments)
     return ", ".join(f"`{a}`" for a in arguments)
@@ -127,6 +132,8 @@ def _words(annotation: Any) -> str:
 def _plain(value: Any) -> str:
     if isinstance(value, tuple):
         return "[" + ", ".join(_plain(v) for v in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name}: {_plain(v)}" for name, v in value.items()) + "}"
     return (
         {None: "null", True: "true", False: "false"}.get(value, str(value))
         if not isinstance(value, int) or isinstance(value, bool)

@@ -304,6 +304,13 @@ class Figures(Settings):
         return self
 
 
+class Plan(Settings):
+    gpus: dict[str, Annotated[float, Field(gt=0)]] = setting(
+        {"T4": 15.0, "L4": 22.5, "A100-40GB": 39.5, "H100": 79.0},
+        "graphics cards that a plan is held against: name and usable memory in GiB",
+    )
+
+
 class Study(Settings):
     """The whole of config.yaml, resolved: each model with its defaults, recipe and parents merged in."""
 
@@ -311,6 +318,7 @@ class Study(Settings):
     bases: dict[str, Base] = {}
     models: dict[str, Model] = {}
     figures: Figures = Figures()
+    plan: Plan = Plan()
 
 
 def head_mode(head: str, tied: bool) -> str:
