@@ -11,7 +11,8 @@ real text. The base tokenizers have read 1 MB of the books as they are.
 
 The exponent is the slope of log time (or memory) over log size, by least squares over the sizes within a factor of ten
 of the largest: 1 is linear, and a fixed cost lowers it. What exceeds 1.1 is marked: it grows faster than linearly.
-Times are of the processor (all threads together), the best of up to five calls; memory (peak resident less what was resident before) is the first call's.
+Times are of the processor (all threads together), the best of up to five calls; memory (peak resident less what was
+resident before) is the first call's.
 """
 
 import argparse
