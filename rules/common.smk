@@ -236,6 +236,7 @@ def report_inputs(wildcards):
         "lexicon": corpus_file("lexicon.csv")(wildcards),
         "segmentation": corpus_file("segmentation.jsonl")(wildcards),
         "injection": "results/{model}/tokenizer/injection.json",
+        "initial": "results/{model}/init/statistics.json",
         "runs": [f"results/{{model}}/{phase}/run.json" for phase in model.phases],
         "histories": [f"results/{{model}}/{phase}/history.csv" for phase in model.phases],
         "metrics": [

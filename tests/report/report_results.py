@@ -67,11 +67,25 @@ def make_results(
             "lexicon_saw_held_out": leak,
             "round_trip": {"passages": 80, "lost": 3},
         },
+        initial=make_initial(len(forms)) if forms else {},
         runs={phase: make_run(phase) for phase in phases},
         histories={phase: make_history(rng, phase) for phase in phases},
         metrics=metrics,
         provenance={name: make_provenance() for name in ("corpus", "injection", *phases)},
     )
+
+
+def make_initial(rows):
+    spread = {"mean": 0.4, "std": 0.07, "min": 0.17, "max": 0.59}
+    examples = [{"form": f"▁{HOSTILE[0]}", "base": "|", "cosine": 0.891}]
+    side = {
+        "made_from": {"compound": rows - 3, "subtoken_mean: no parts found": 3},
+        "norm": spread,
+        "base_norm": spread,
+        "nearest": {"sample": rows, "cosine": spread, "distinct": rows - 1, "examples": examples},
+    }
+    head = side | {"made_from": {"compound": rows}}
+    return {"method": "compositional", "rows": rows, "embedding": side, "head": head}
 
 
 def make_forms(rng):
@@ -236,6 +250,7 @@ def write_results(folder: Path, results: Results) -> dict:
     write_csv(corpus / "lexicon.csv", results.lexicon)
     write_jsonl(corpus / "segmentation.jsonl", results.segmentation)
     write_json(run / "tokenizer/injection.json", "injection", results.injection, results.provenance["injection"])
+    write_json(run / "init/statistics.json", "initial_rows", results.initial, results.provenance["injection"])
     paths = {"runs": [], "histories": [], "metrics": []}
     for phase, values in results.runs.items():
         paths["runs"].append(run / phase / "run.json")
@@ -251,6 +266,7 @@ def write_results(folder: Path, results: Results) -> dict:
         "lexicon": corpus / "lexicon.csv",
         "segmentation": corpus / "segmentation.jsonl",
         "injection": run / "tokenizer/injection.json",
+        "initial": run / "init/statistics.json",
         **paths,
     }
 

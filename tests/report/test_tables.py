@@ -12,13 +12,11 @@ from wake2vec.report.paper import PAPER_TABLES, comparable, differences, paper_t
 from wake2vec.report.summary import summarise
 from wake2vec.report.tables import (
     MODEL_TABLES,
-    by_kind,
     model_tables,
     provenance_table,
-    reason_kind,
     samples,
-    spellings,
 )
+from wake2vec.report.word_tables import by_kind, reason_kind, spellings
 
 RUNS = {
     "all": {},
@@ -144,6 +142,16 @@ def test_rare_kinds_of_reasons_share_a_line():
 def test_passages_that_do_not_decode_back_are_counted(made):
     rows = {row[0]: row[1] for row in cells(made["all"]["injection"])}
     assert rows["passages that decode back to themselves"] == "77 of 80"
+
+
+def test_initial_rows_are_shown_for_each_matrix_with_their_fall_backs(made):
+    rows = {row[0]: row[1:] for row in cells(made["all"]["initial"])}
+    assert rows["made from: compound"] == ["37", "40"] and rows["made from: subtoken_mean: no parts found"] == [
+        "3",
+        "0",
+    ]
+    assert rows["norm, smallest to largest"] == ["0.170 to 0.590"] * 2
+    assert cells(made["all"]["nearest"])[1][1:] == ["|", "0.891"]
 
 
 def test_spellings():

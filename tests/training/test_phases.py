@@ -72,6 +72,21 @@ def test_train_all_moves_base_rows_too(run, tmp_path):
     assert np.abs(rows["head.base"] - base_rows(run["manifest"])["head"]).max() > 1e-3
 
 
+def test_base_rows_of_an_earlier_phase_stay_with_the_rows(run, tmp_path):
+    """A P3 that trains new rows alone after a P1 that trained them all: what it publishes is what it measured."""
+    rows = p1(run, block(Rows, train="all"), tmp_path)[0]["final"]["rows"]
+    save_arrays(tmp_path / "rows1.safetensors", rows)
+    after = run | {"rows": str(tmp_path / "rows1.safetensors")}
+    states, values, _ = phases.rows_phase("p3", after, block(Alignment), MODEL, tmp_path / "state3")
+    for name in ("embedding.base", "head.base"):
+        np.testing.assert_array_equal(states["final"]["rows"][name], rows[name])
+    save_arrays(tmp_path / "rows3.safetensors", states["best"]["rows"])
+    scored = score_phase(
+        run | {"rows": str(tmp_path / "rows3.safetensors")}, {k: v for k, v in MODEL.items() if k != "seed"}
+    )
+    assert scored["bits_per_byte"] == pytest.approx(values["best_heldout_bits_per_byte"], abs=1e-6)
+
+
 def test_tie_all_overwrites_the_head(tmp_path, base, passages, p1_block):
     from tests.training.conftest import make_run
 

@@ -160,3 +160,12 @@ def flatten(values: Any, prefix: str = "") -> dict[str, Any]:
     for key, item in values.items():
         flat |= flatten(item, f"{prefix}.{key}" if prefix else str(key))
     return flat
+
+
+def setting(value: Any) -> str:
+    """A configured value, for a cell."""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(setting, value))
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value)

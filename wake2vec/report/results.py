@@ -27,6 +27,7 @@ class Results:
     lexicon: pd.DataFrame
     segmentation: list[dict[str, Any]]
     injection: Values
+    initial: Values = field(default_factory=dict)  # how the new rows were made, of init/statistics.json
     runs: Mapping[str, Values] = field(default_factory=dict)
     histories: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     metrics: Mapping[str, Mapping[str, Values]] = field(default_factory=dict)
@@ -51,6 +52,7 @@ def read_results(
     lexicon: str | Path,
     segmentation: str | Path,
     injection: str | Path,
+    initial: str | Path | None = None,
     runs: Iterable[str | Path] = (),
     histories: Iterable[str | Path] = (),
     metrics: Iterable[str | Path] = (),
@@ -58,13 +60,15 @@ def read_results(
     base: str | None = None,
     recipe: str | None = None,
 ) -> Results:
-    """Read corpus.json, lexicon.csv, segmentation.jsonl, injection.json and any number of run.json, history.csv and
-    metrics.
+    """Read corpus.json, lexicon.csv, segmentation.jsonl, injection.json, init/statistics.json and any number of
+    run.json, history.csv and metrics.
 
     `title` is the model's name in the reports (the key when None); `base` and `recipe` default to those of the first
     run.json that names them. Raises UserError for a metric file outside a phase's folder.
     """
     records = {"corpus": read_json(corpus), "injection": read_json(injection)}
+    if initial is not None:
+        records["initial"] = read_json(initial)
     run_records = {_phase(path): read_json(path) for path in runs}
     measured: dict[str, dict[str, Values]] = {}
     for path in map(Path, metrics):
@@ -81,6 +85,7 @@ def read_results(
         lexicon=read_lexicon(lexicon),
         segmentation=read_jsonl(segmentation),
         injection=records["injection"]["values"],
+        initial=records["initial"]["values"] if initial is not None else {},
         runs=_in_order({phase: record["values"] for phase, record in run_records.items()}),
         histories=_in_order({_phase(path): pd.read_csv(path) for path in histories}),
         metrics=_in_order(measured),

@@ -118,6 +118,8 @@ def _vocabulary(results: Results) -> dict[str, Any]:
         "injection.rows_unseen": sum(form["count_train"] == 0 for form in forms),
         "injection.rows_once": sum(form["count_train"] == 1 for form in forms),
         "injection.rows_3_or_more": sum(form["count_train"] >= 3 for form in forms),
+        "injection.rows_only_held_out": sum(not form["count_train"] and form["count_valid"] > 0 for form in forms),
+        "injection.rows_nowhere": sum(not form["count_train"] and not form["count_valid"] for form in forms),
         "injection.rows_in_held_out": sum(form["count_valid"] > 0 for form in forms),
     }
 

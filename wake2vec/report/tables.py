@@ -4,12 +4,12 @@
 exist for every model. Every cell is escaped where the table is written (`markdown.table`).
 """
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from wake2vec.report import geometry_tables as geometry
-from wake2vec.report.findings import MARK, findings, marked, objective_rises, score, with_signs
+from wake2vec.report import word_tables as words
+from wake2vec.report.findings import findings, marked, objective_rises, score, with_signs
 from wake2vec.report.geometry_tables import LABELS, NOTHING_MEASURED, phases_with
 from wake2vec.report.markdown import (
     NOTHING,
@@ -20,7 +20,7 @@ from wake2vec.report.markdown import (
     escape_lines,
     flatten,
     number,
-    percent,
+    setting,
     several,
     signed,
     significant,
@@ -30,8 +30,6 @@ from wake2vec.report.markdown import (
 from wake2vec.report.results import Results
 
 Summary = Mapping[str, Any]
-COINAGES = 25  # words that the lexicon table shows
-KINDS = 12  # kinds of reasons that a table tells apart
 MODEL_TABLES = (
     "findings",
     "headline",
@@ -40,6 +38,8 @@ MODEL_TABLES = (
     "lexicon",
     "excluded",
     "injection",
+    "initial",
+    "nearest",
     "runs",
     "norms",
     "isotropy",
@@ -65,10 +65,12 @@ def model_tables(results: Results, summary: Summary) -> dict[str, str]:
         "findings": findings_list(findings(summary)),
         "headline": headline_table(summary),
         "changes": changes_table(summary),
-        "corpus": corpus_table(results.corpus),
-        "lexicon": lexicon_table(results),
-        "excluded": excluded_table(results),
-        "injection": injection_table(results, summary),
+        "corpus": words.corpus_table(results.corpus),
+        "lexicon": words.lexicon_table(results),
+        "excluded": words.excluded_table(results),
+        "injection": words.injection_table(results, summary),
+        "initial": words.initial_table(results.initial),
+        "nearest": words.nearest_table(results.initial),
         "runs": runs_table(results),
         "norms": geometry.norms_table(summary),
         "isotropy": geometry.isotropy_table(summary),
@@ -166,113 +168,6 @@ def _card(sample: Mapping[str, Any]) -> str:
 # What was run --------------------------------------------------------------------------------------------------------
 
 
-def corpus_table(corpus: Mapping[str, Any]) -> str:
-    """Size and shape of the training and the held-out text."""
-    labels = {
-        "passages": "passages",
-        "characters": "characters",
-        "bytes": "bytes (UTF-8)",
-        "words": "running words",
-        "types": "distinct words",
-        "hapax_types": "words that occur once",
-        "hapax_share": "their share of the distinct words",
-    }
-    train, valid = corpus.get("train", {}), corpus.get("valid", {})
-    rows = []
-    for key, label in labels.items():
-        show = percent if key.endswith("share") else count
-        rows.append([label, show(train.get(key)), show(valid.get(key))])
-    unseen = corpus.get("held_out_types_unseen_in_training")
-    share = unseen / valid["types"] if unseen is not None and valid.get("types") else None
-    rows.append(["distinct words unseen in training", NOTHING, f"{count(unseen)} ({percent(share)})"])
-    for what, done in flatten(corpus.get("cleaning") or {}).items():
-        shown = count(done) if isinstance(done, int) and not isinstance(done, bool) else _setting(done)
-        rows.append([f"cleaning: {what.replace('_', ' ')}", shown, ""])
-    return table(["", "Training", "Held out"], rows, "lrr")
-
-
-def lexicon_table(results: Results) -> str:
-    """The most frequent coinages: how they are spelled, how common in English, and their parts as segmented."""
-    parts = {row["word"]: _parts(row) for row in results.segmentation}
-    kept = results.lexicon[results.lexicon["status"] == "kept"].head(COINAGES)
-    rows = [
-        [
-            row.word,
-            count(row.count_),
-            number(row.zipf, 2),
-            parts.get(row.word, NOTHING),
-            spellings(row.surfaces),
-        ]
-        for row in kept.rename(columns={"count": "count_"}).itertuples()
-    ]
-    return table(["Word", "Count", "Zipf", "Parts", "Spellings"], rows, "lrrll") if rows else "No word was kept.\n"
-
-
-def spellings(surfaces: str) -> str:
-    """ "Riverrun:2 riverrun:5" for reading: "Riverrun ×2, riverrun ×5"."""
-    pairs = (surface.rpartition(":") for surface in surfaces.split(" ")) if surfaces else ()
-    return ", ".join(f"{word} ×{times}" for word, _, times in pairs)
-
-
-def _parts(row: Mapping[str, Any]) -> str:
-    if row["method"] == "compound":
-        return " + ".join(row["compound"])
-    return (
-        " + ".join(filter(None, [row["prefix"], row["root"], row["suffix"]])) if row["method"] == "affix" else NOTHING
-    )
-
-
-def excluded_table(results: Results) -> str:
-    """Why the other words of the text are no coinages to inject: how many, and the most frequent of each kind."""
-    excluded = results.lexicon[results.lexicon["status"] == "excluded"]
-    rows = [["kept", count((results.lexicon["status"] == "kept").sum()), ""]]
-    rows += by_kind(excluded["word"], excluded["reason"])
-    return table(["Reason", "Distinct words", "For example"], rows, "lrl")
-
-
-def by_kind(words: Iterable[str], reasons: Iterable[str]) -> list[list[str]]:
-    """[kind of reason, how many, the first six words] for every kind, the most common first; rare kinds together."""
-    kinds: dict[str, list[str]] = {}
-    for word, reason in zip(words, reasons, strict=True):
-        kinds.setdefault(reason_kind(reason), []).append(word)
-    ordered = sorted(kinds.items(), key=lambda item: (-len(item[1]), item[0]))
-    rest = [word for _, members in ordered[KINDS:] for word in members]
-    ordered = ordered[:KINDS] + ([("other reasons", rest)] if rest else [])
-    return [[kind, count(len(members)), ", ".join(list(dict.fromkeys(members))[:6])] for kind, members in ordered]
-
-
-def reason_kind(reason: str) -> str:
-    """The kind of an exclusion without the particulars of one word.
-
-    >>> reason_kind("known: zipf 3.20 > 1.50"), reason_kind("'▁awake' fires 1 < min_fires 2 times")
-    ('known', 'fires below min_fires 2 times')
-    """
-    kind = re.sub(r"""^(["']).*\1\s+""", "", reason).split(":")[0]
-    return re.sub(r"(\w+) [\d.]+ < (\w+ [\d.]+)", r"\1 below \2", kind).strip()
-
-
-def injection_table(results: Results, summary: Summary) -> str:
-    """What became rows of the embedding and the head, and what did not."""
-    rows = [
-        ["rows of the base matrix", count(summary["injection.base_rows"]), ""],
-        ["new rows", count(summary["injection.new_rows"]), f"for {count(summary['injection.words'])} words"],
-        ["new rows seen three times or more in training", count(summary["injection.rows_3_or_more"]), ""],
-        ["new rows seen once in training", count(summary["injection.rows_once"]), ""],
-        ["new rows never seen in training", count(summary["injection.rows_unseen"]), ""],
-        ["new rows that occur in the held-out text", count(summary["injection.rows_in_held_out"]), ""],
-        ["forms that the base has already", count(summary["injection.reused"]), ""],
-    ]
-    refused = results.injection.get("not_injectable", [])
-    kinds = by_kind((row["word"] for row in refused), (row["reason"] for row in refused))
-    rows += [[f"no row: {kind}", *others] for kind, *others in kinds]
-    if trip := results.injection.get("round_trip"):
-        back = trip["passages"] - trip["lost"]
-        rows.append(["passages that decode back to themselves", f"{count(back)} of {count(trip['passages'])}", ""])
-    saw = "yes: every score is marked " + MARK if summary["lexicon_saw_held_out"] else "no"
-    rows.append(["the word list saw the held-out text", saw, ""])
-    return table(["", "", ""], rows, "lrl")
-
-
 def runs_table(results: Results) -> str:
     """One line a phase: what was trained, for how long, and which state was kept."""
     rows = []
@@ -299,20 +194,12 @@ def hyperparameters_table(results: Results) -> str:
     """Every hyperparameter of every phase, as run."""
     flat = {phase: flatten(run.get("hyperparameters", {})) for phase, run in results.runs.items()}
     names = list(dict.fromkeys(name for values in flat.values() for name in values))
-    rows = [[name, *(_setting(values[name]) if name in values else None for values in flat.values())] for name in names]
+    rows = [[name, *(setting(values[name]) if name in values else None for values in flat.values())] for name in names]
     return (
         table(["Setting", *(LABELS[phase] for phase in flat)], rows, "l" + "r" * len(flat))
         if rows
         else NOTHING_MEASURED
     )
-
-
-def _setting(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_setting, value))
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "none"}[value]
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def provenance_table(provenance: Mapping[str, Mapping[str, Any]]) -> str:

@@ -39,7 +39,7 @@ def rows_phase(
     Returns ({"best"|"final": {"rows": tensors of rows.safetensors, "adapter": …}}, run values, history).
     """
     from wake2vec.model.assemble import load_named
-    from wake2vec.model.rows import rows_of, train_rows
+    from wake2vec.model.rows import train_rows
     from wake2vec.training.trainer import Learner, fit
 
     _begin(state, paths, settings, model)
@@ -53,9 +53,9 @@ def rows_phase(
     callbacks = [_rounding()] if settings["row_precision"] == "bfloat16" else []
     run = fit(learner, texts, settings, model["seed"], state, phase.upper(), callbacks)
     history = run.pop("history")
-    states = {"final": _state_of(causal, settings, rows_of)}
+    states = {"final": _state_of(causal, settings, paths)}
     load_named(learner, load_arrays(state / "best.safetensors"))
-    states["best"] = _state_of(causal, settings, rows_of)
+    states["best"] = _state_of(causal, settings, paths)
     return states, _run_values(phase, "rows", paths, settings, model, run), history
 
 
@@ -120,9 +120,14 @@ def _check_something_trains(causal, paths) -> None:
         )
 
 
-def _state_of(causal, settings, rows_of) -> dict[str, Any]:
-    """Rows, and in a P3 that trains them the adapters, as arrays."""
-    state = {"rows": rows_of(causal)}
+def _state_of(causal, settings, paths) -> dict[str, Any]:
+    """Rows, and in a P3 that trains them the adapters, as arrays. Base rows that an earlier phase trained stay with the
+    rows, though this phase leaves them alone.
+    """
+    from wake2vec.model.rows import rows_of
+
+    earlier = {name: array for name, array in load_arrays(paths["rows"]).items() if name.endswith(".base")}
+    state = {"rows": earlier | rows_of(causal)}
     if settings.get("adapters") == "train":
         state["adapter"] = {
             name: p.detach().float().cpu().numpy().copy() for name, p in causal.named_parameters() if "lora_" in name
