@@ -1,6 +1,9 @@
 # What the rules ask the study: settings as plain values, and files by name. The logic is in wake2vec/layout.py.
+import json
 import re
 from pathlib import Path
+
+from wake2vec.settings import REGIMES
 
 
 def names(keys):
@@ -16,6 +19,17 @@ def model_of(wildcards):
     if wildcards.model not in study.models:
         raise WorkflowError(configuration.unknown_model(wildcards.model, study))
     return study.models[wildcards.model]
+
+
+def model_with(wildcards, phase):
+    """The model of a file, which must have that phase."""
+    model = model_of(wildcards)
+    if phase not in layout.phases_of(model):
+        raise WorkflowError(
+            f"results/{wildcards.model}: this run has no {phase}. Its phases are {', '.join(model.phases)} "
+            f"(models.{wildcards.model}.phases)."
+        )
+    return model
 
 
 def corpus_of(wildcards):
@@ -125,7 +139,7 @@ def training_inputs(phase):
     """What a phase trains from: base, tokenizer, text, and the rows and weights of the state before it."""
 
     def files(wildcards):
-        model = model_of(wildcards)
+        model = model_with(wildcards, phase)
         start = layout.before(model, phase)
         inputs = {
             "manifest": layout.manifest(model.base),
@@ -149,6 +163,27 @@ def training_inputs(phase):
     return files
 
 
+def state_inputs(wildcards):
+    """What a state of P1's rows is taken from: regimes only where it is one, so that no other waits for thresholds."""
+    files = {"snapshots": "results/{model}/p1/snapshots"}
+    if wildcards.state in REGIMES:
+        files["regimes"] = "results/{model}/p1/regimes.json"
+    if wildcards.state.startswith("step-"):
+        files["run"] = "results/{model}/p1/run.json"
+    return files
+
+
+def tiers_of(phase):
+    """A `resources` function: where a phase's checkpoints are copied, {tier: folder} as JSON, the only text that a
+    resource may be. No `params`: a changed mirror must not retrain.
+    """
+
+    def of(wildcards):
+        return json.dumps(layout.tier_folders(study.tiers, wildcards.model, phase))
+
+    return of
+
+
 def p3_trains_adapters(name):
     model = study.models[name]
     return "p3" in model.phases and model.p3.adapters == "train"
@@ -165,6 +200,21 @@ def finished_model(wildcards):
     return files_at(wildcards, model_of(wildcards).phases[-1])
 
 
+# Geometry -------------------------------------------------------------------------------------------------------------
+
+
+def rows_at(wildcards):
+    """The rows in use at the phase of a file."""
+    if wildcards.phase == "base":
+        raise WorkflowError(f"results/{wildcards.model}/metrics/base: the base model has no new rows to measure.")
+    return layout.rows(wildcards.model, model_with(wildcards, wildcards.phase), wildcards.phase)
+
+
+def first_rows(wildcards):
+    """The rows that a run begins with: its initial ones, or those of another's P1."""
+    return layout.rows(wildcards.model, model_of(wildcards), "init")
+
+
 # Language -------------------------------------------------------------------------------------------------------------
 
 
@@ -175,7 +225,7 @@ def model_at(wildcards):
 
 def files_at(wildcards, phase):
     """The files that a model consists of at a phase."""
-    model = model_of(wildcards)
+    model = model_with(wildcards, phase)
     files = {"manifest": layout.manifest(model.base)}
     if phase == "base":
         return files | {"tokenizer": base_file("tokenizer.json")(wildcards)}
@@ -189,7 +239,7 @@ def files_at(wildcards, phase):
 
 def drift_at(wildcards):
     """The drift that a phase's prompts are chosen by: none where no phase has trained rows."""
-    phase = layout.row_phase(model_of(wildcards), wildcards.phase)
+    phase = layout.row_phase(model_with(wildcards, wildcards.phase), wildcards.phase)
     return {} if phase == "init" else {"drift": f"results/{{model}}/metrics/{phase}/drift.json"}
 
 
@@ -231,12 +281,13 @@ def report_inputs(wildcards):
     """Everything that summary and tables are gathered from."""
     model = model_of(wildcards)
     measured = layout.metrics(model, is_testbed(wildcards))
-    return {
+    own = {} if model.start else {"initial": "results/{model}/init/statistics.json"}
+    own |= {"regimes": "results/{model}/p1/regimes.json"} if "p1" in model.phases else {}
+    return own | {
         "corpus": corpus_file("corpus.json")(wildcards),
         "lexicon": corpus_file("lexicon.csv")(wildcards),
         "segmentation": corpus_file("segmentation.jsonl")(wildcards),
         "injection": "results/{model}/tokenizer/injection.json",
-        "initial": "results/{model}/init/statistics.json",
         "runs": [f"results/{{model}}/{phase}/run.json" for phase in model.phases],
         "histories": [f"results/{{model}}/{phase}/history.csv" for phase in model.phases],
         "metrics": [

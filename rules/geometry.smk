@@ -4,7 +4,7 @@ rule geometry:
         manifest=base_file("manifest.json"),
         tokenizer=base_file("tokenizer.json"),
         injection="results/{model}/tokenizer/injection.json",
-        rows="results/{model}/{phase}/rows.safetensors",
+        rows=rows_at,
     output:
         norms="results/{model}/metrics/{phase}/norms.json",
         isotropy="results/{model}/metrics/{phase}/isotropy.json",
@@ -31,8 +31,8 @@ rule change:
         manifest=base_file("manifest.json"),
         tokenizer=base_file("tokenizer.json"),
         injection="results/{model}/tokenizer/injection.json",
-        before="results/{model}/init/rows.safetensors",
-        rows="results/{model}/{phase}/rows.safetensors",
+        before=first_rows,
+        rows=rows_at,
     output:
         drift="results/{model}/metrics/{phase}/drift.json",
         overlap="results/{model}/metrics/{phase}/overlap.json",
@@ -55,8 +55,8 @@ rule projection:
     input:
         manifest=base_file("manifest.json"),
         injection="results/{model}/tokenizer/injection.json",
-        before="results/{model}/init/rows.safetensors",
-        rows="results/{model}/{phase}/rows.safetensors",
+        before=first_rows,
+        rows=rows_at,
     output:
         projection="results/{model}/metrics/{phase}/projection.json",
     log:
@@ -79,7 +79,7 @@ rule recovery:
         manifest=base_file("manifest.json"),
         tokenizer=base_file("tokenizer.json"),
         injection="results/{model}/tokenizer/injection.json",
-        rows="results/{model}/{phase}/rows.safetensors",
+        rows=rows_at,
         gold=corpus_file("gold.jsonl"),
     output:
         recovery="results/{model}/metrics/{phase}/recovery.json",

@@ -4,19 +4,20 @@ rule p1:
         unpack(training_inputs("p1")),
     output:
         rows="results/{model}/p1/rows.safetensors",
-        best="results/{model}/p1/snapshots/best.safetensors",
-        final="results/{model}/p1/snapshots/final.safetensors",
+        snapshots=directory("results/{model}/p1/snapshots"),
         history="results/{model}/p1/history.csv",
         run="results/{model}/p1/run.json",
     log:
         "results/{model}/logs/p1.log",
     benchmark:
         "results/{model}/benchmarks/p1.tsv"
+    retries: 2  # a preempted job goes on from its last checkpoint
     conda:
         "../envs/wake2vec.yaml"
     threads: 2
     resources:
         gpu=gpu_of,
+        tiers=tiers_of("p1"),
     params:
         phase=block("p1"),
         model=TRAINED_MODEL,
@@ -25,6 +26,48 @@ rule p1:
         "{wildcards.model}: P1, training the rows"
     script:
         "../scripts/p1.py"
+
+
+rule regimes:
+    """Find the sweet, the plateau and the fried state of P1, and the saved rows that stand for each."""
+    input:
+        history="results/{model}/p1/history.csv",
+        run="results/{model}/p1/run.json",
+        snapshots="results/{model}/p1/snapshots",
+    output:
+        regimes="results/{model}/p1/regimes.json",
+    log:
+        "results/{model}/logs/regimes.log",
+    benchmark:
+        "results/{model}/benchmarks/regimes.tsv"
+    conda:
+        "../envs/wake2vec.yaml"
+    params:
+        regimes=block("regimes"),
+    message:
+        "{wildcards.model}: finding the regimes of P1"
+    script:
+        "../scripts/regimes.py"
+
+
+rule state_at:
+    """Take P1's rows in one state: best, final, a regime, or a step."""
+    input:
+        unpack(state_inputs),
+    output:
+        rows="results/{model}/p1/at/{state}.safetensors",
+    log:
+        "results/{model}/logs/state_at_{state}.log",
+    benchmark:
+        "results/{model}/benchmarks/state_at_{state}.tsv"
+    wildcard_constraints:
+        state="|".join(["best", "final", *REGIMES, "step-[0-9]+"]),
+    conda:
+        "../envs/wake2vec.yaml"
+    message:
+        "{wildcards.model}: taking the rows of P1 at {wildcards.state}"
+    script:
+        "../scripts/state_at.py"
 
 
 rule p2:
@@ -42,11 +85,13 @@ rule p2:
         "results/{model}/benchmarks/p2.tsv"
     wildcard_constraints:
         model=names(name for name, model in study.models.items() if model.p2.kind == "lora"),
+    retries: 2  # a preempted job goes on from its last checkpoint
     conda:
         "../envs/wake2vec.yaml"
     threads: 2
     resources:
         gpu=gpu_of,
+        tiers=tiers_of("p2"),
     params:
         phase=block("p2"),
         model=TRAINED_MODEL,
@@ -72,8 +117,7 @@ rule p3:
         unpack(training_inputs("p3")),
     output:
         rows="results/{model}/p3/rows.safetensors",
-        best="results/{model}/p3/snapshots/best.safetensors",
-        final="results/{model}/p3/snapshots/final.safetensors",
+        snapshots=directory("results/{model}/p3/snapshots"),
         history="results/{model}/p3/history.csv",
         run="results/{model}/p3/run.json",
     log:
@@ -82,11 +126,13 @@ rule p3:
         "results/{model}/benchmarks/p3.tsv"
     wildcard_constraints:
         model=names(name for name in study.models if not p3_trains_adapters(name)),
+    retries: 2  # a preempted job goes on from its last checkpoint
     conda:
         "../envs/wake2vec.yaml"
     threads: 2
     resources:
         gpu=gpu_of,
+        tiers=tiers_of("p3"),
     params:
         phase=block("p3"),
         model=TRAINED_MODEL,
@@ -100,8 +146,7 @@ rule p3:
 use rule p3 as p3_with_adapters with:
     output:
         rows="results/{model}/p3/rows.safetensors",
-        best="results/{model}/p3/snapshots/best.safetensors",
-        final="results/{model}/p3/snapshots/final.safetensors",
+        snapshots=directory("results/{model}/p3/snapshots"),
         adapter="results/{model}/p3/adapter.safetensors",
         history="results/{model}/p3/history.csv",
         run="results/{model}/p3/run.json",

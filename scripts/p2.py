@@ -1,10 +1,10 @@
 """Adapter of the rules `p2` and `p2_full`."""
 
+import json
 from pathlib import Path
 
 from wake2vec.job import job
 from wake2vec.storage import write_csv, write_json
-from wake2vec.training.checkpoints import end_state
 from wake2vec.training.phases import adapter_phase
 
 with job(snakemake) as provenance:
@@ -14,7 +14,7 @@ with job(snakemake) as provenance:
         snakemake.params.model,
         Path(snakemake.params.state),
         Path(snakemake.output[0]),
+        json.loads(snakemake.resources.tiers),
     )
     write_csv(snakemake.output.history, history)
     write_json(snakemake.output.run, "run", values, provenance())
-    end_state(Path(snakemake.params.state))

@@ -1,21 +1,22 @@
 """Adapter of the rule `p3`."""
 
+import json
 from pathlib import Path
 
 from wake2vec.job import job
 from wake2vec.storage import write_csv, write_json
-from wake2vec.training.checkpoints import end_state
 from wake2vec.training.phases import publish_rows, rows_phase
 
 with job(snakemake) as provenance:
+    state = Path(snakemake.params.state)
     states, values, history = rows_phase(
         "p3",
         dict(snakemake.input.items()),
         snakemake.params.phase,
         snakemake.params.model,
-        Path(snakemake.params.state),
+        state,
+        json.loads(snakemake.resources.tiers),
     )
-    publish_rows(states, values["kept"], snakemake.output)
+    publish_rows(states, values, state, snakemake.output)
     write_csv(snakemake.output.history, history)
     write_json(snakemake.output.run, "run", values, provenance())
-    end_state(Path(snakemake.params.state))

@@ -5,7 +5,6 @@ from pathlib import Path
 from wake2vec.bases.pretrain import pretrain
 from wake2vec.job import job
 from wake2vec.storage import write_csv, write_json
-from wake2vec.training.checkpoints import end_state
 
 with job(snakemake) as provenance:
     manifest = Path(snakemake.output.manifest)
@@ -19,4 +18,3 @@ with job(snakemake) as provenance:
     write_csv(snakemake.output.history, history)
     write_json(snakemake.output[0], "architecture", architecture, provenance())
     write_json(manifest, "base", values, provenance())
-    end_state(Path(snakemake.params.state))

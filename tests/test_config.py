@@ -89,6 +89,21 @@ def test_corpora_extend_too():
         (("bases", "small", "corpus"), "plian", ["bases.small.corpus", 'Did you mean "plain"?']),
         (("bases", "n"), {}, ["bases.n.kind", "needed and missing", "pretrain"]),
         (("figures", "widht"), 3, ["figures.widht", 'Did you mean "width"?']),
+        (
+            ("models", "a", "p2"),
+            {"start": "swet"},
+            ["models.a.p2.start: found 'swet'", "kept, best, final, sweet, plateau, fried, or a step", '"sweet"?'],
+        ),
+        (("models", "a", "p2"), {"start": 0}, ["models.a.p2.start: found 0", "a whole number above 0"]),
+        (("models", "a", "p2"), {"start": True}, ["models.a.p2.start: found True"]),
+        (("models", "a", "regimes"), {"fried": 1}, ["models.a.regimes.fried", "plateau, fried_gap, fried_rise"]),
+        (("models", "c", "start"), "a", ["models.c.start: expected keys and values, found 'a'"]),
+        (("models", "c", "start"), {"form": "a"}, ["models.c.start.form", "Accepted: from, at", '"from"?']),
+        (("models", "c", "start"), {"from": "d"}, ["models.c.start.from: there is no 'd'", "Accepted: a, b, c"]),
+        (("models", "c", "start"), {"from": "c"}, ["models.c.start.from", "circle: c -> c"]),
+        (("tiers",), {"mirror": 3}, ["tiers.mirror: found 3", "valid string"]),
+        (("tiers",), {"mirror": ""}, ["tiers.mirror: found ''"]),
+        (("tiers",), "/drive", ["tiers: expected keys and values, found '/drive'"]),
         (("modles",), {}, ["modles", "unknown section", 'Did you mean "models"?']),
         (("models", "a", "p3", "adapters"), "train", None),  # accepted: P2 is LoRA
     ],
@@ -120,11 +135,99 @@ def test_impossible_combinations():
         load(config)
 
 
+def on(**starting):
+    """SMALL with a run `d` that is `a` on another's P1."""
+    return changed("models", "d", to={"extends": "a", "phases": ["p2"], **starting})
+
+
+def said_of(config):
+    with pytest.raises(UserError) as caught:
+        load(config)
+    return str(caught.value)
+
+
+def test_a_run_starts_from_anothers_p1():
+    study = load(on(start={"from": "a", "at": "fried"}))
+    assert (study.models["d"].start.model, study.models["d"].start.at) == ("a", "fried")
+    config = on(start={"from": "a", "at": "fried"})
+    config["models"]["e"] = {"extends": "d", "start": {"at": 30}}  # a's last step
+    assert (load(config).models["e"].start.model, load(config).models["e"].start.at) == ("a", 30)
+    config["models"]["f"] = {"extends": "e", "start": None, "phases": ["p1"]}
+    assert load(config).models["f"].start is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "found", "parents"),
+    [
+        ("head", "shared", "'shared'", "'native'"),
+        ("precision", "bfloat16", "'bfloat16'", "'float32'"),
+        ("vocabulary", {"min_fires": 5}, "5", "2"),
+        ("corpus", "plain", "'plain'", "'wake'"),
+        ("base", "other", "'other'", "'small'"),
+    ],
+)
+def test_rows_must_fit_the_run_that_takes_them(key, value, found, parents):
+    config = on(start={"from": "a"}, **{key: value})
+    config["bases"]["other"] = {"kind": "pretrain", "corpus": "wake"}
+    said = said_of(config)
+    where = "models.d.vocabulary.min_fires" if key == "vocabulary" else f"models.d.{key}"
+    assert f"{where}: found {found}, but 'a'" in said and f"has {parents}" in said
+    assert "must agree in base, corpus, vocabulary, head, precision" in said and said.count("- ") == 1
+
+
+def test_starts_that_cannot_be():
+    config = on(start={"from": "a"})
+    config["models"]["e"] = {"extends": "a", "start": {"from": "d"}}
+    said = said_of(config)
+    assert "models.e.start.from: 'd' has no P1 (its phases: p2)" in said and "one: a, b, c" in said
+    config = changed("models", "d", to={"extends": "a", "start": {"from": "e"}})
+    config["models"]["e"] = {"extends": "a", "start": {"from": "d"}}
+    config["models"]["f"] = {"extends": "a", "start": {"from": "e"}}
+    said = said_of(config)
+    assert "d -> e -> d" in said and "e -> d -> e" in said and "models.f" not in said
+
+
+def test_a_state_of_p1_needs_a_p1():
+    said = said_of(on(p2={"start": "sweet"}))
+    assert "models.d: p2.start: 'sweet' is a state of P1, which this run has not" in said and "start: {from: …}" in said
+    load(on(p2={"start": "sweet"}, start={"from": "a"}))
+    load(on(p2={"start": "sweet"}, phases=["p1", "p2"]))
+
+
+def test_a_step_to_start_from_must_be_saved():
+    said = said_of(on(start={"from": "a", "at": 20}))
+    assert "models.d.start.at: no rows of 'a' are saved at step 20: models.a.p1.snapshot_every is null" in said
+    config = on(start={"from": "a", "at": 20})
+    config["models"]["a"]["p1"]["snapshot_every"] = 8
+    assert "snapshot_every is 8. Set it to a number that divides 20" in said_of(config)
+    config["models"]["a"]["p1"]["snapshot_every"] = 5
+    load(config)
+    assert "models.d.start.at: found step 31, but P1 of 'a' has 30" in said_of(on(start={"from": "a", "at": 31}))
+    said = said_of(on(p2={"start": 7}, phases=["p1", "p2"]))
+    assert "models.d.p2.start: no rows of 'd' are saved at step 7" in said
+
+
 def test_shipped_configuration_and_examples_load():
     study = load(SHIPPED)
     assert {"tiny", "tiny-notebook"} <= set(study.models)
     for path in sorted((ROOT / "config/examples").glob("*.yaml")):
         load(merge(SHIPPED, yaml.safe_load(path.read_text("utf-8"))))
+
+
+def test_the_schema_knows_a_start_and_tiers():
+    jsonschema = pytest.importorskip("jsonschema")
+    config = on(start={"from": "a", "at": 30}, p2={"start": "fried"}) | {"tiers": {"mirror": "/drive", "off": None}}
+    jsonschema.validate(config, config_docs.schema())
+    load(config)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(on(start={"from": "a", "at": "swet"}), config_docs.schema())
+
+
+def test_defaults_in_the_table_are_as_they_are_written():
+    table = config_docs.key_table()
+    assert "| `p1.max_grad_norm` | number ≥ 0 | `1.0` |" in table  # 1.0 == True, and is no `true`
+    assert "| `vocabulary.synthetic` | true, false | `false` |" in table
+    assert "| `start.from` | text | *needed* |" in table
 
 
 def test_generated_documentation_is_fresh():

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.conftest import ROOT
-from wake2vec.errors import UserError
+from wake2vec.errors import Interrupted, UserError
 from wake2vec.job import job
 from wake2vec.provenance import collect, git_state
 
@@ -49,6 +49,12 @@ def test_a_users_error_is_a_message_and_a_bug_leaves_its_traceback(snakemake, ca
     with pytest.raises(ZeroDivisionError), job(snakemake):
         1 / 0  # noqa: B018
     assert "ZeroDivisionError" in log(snakemake) and "Traceback" in log(snakemake)
+
+
+def test_an_interrupted_job_leaves_with_the_code_for_trying_again(snakemake, capsys):
+    with pytest.raises(SystemExit) as left, job(snakemake):
+        raise Interrupted("P1: asked to stop. checkpoint-7 is saved")
+    assert left.value.code == 75 and "checkpoint-7 is saved" in log(snakemake)
 
 
 def test_provenance_knows_the_commit_and_whether_it_is_dirty(tmp_path):

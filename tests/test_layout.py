@@ -15,6 +15,46 @@ def test_rows_are_those_of_the_last_row_phase():
     assert layout.rows("m", model(phases=["p2"]), "p2") == "results/m/init/rows.safetensors"
 
 
+def test_a_run_on_anothers_p1_begins_with_its_rows():
+    branch = model(phases=["p2", "p3"], start={"from": "a", "at": "fried"})
+    fried = "results/a/p1/at/fried.safetensors"
+    assert [layout.rows("m", branch, p) for p in ("init", "p2", "p3")] == [
+        fried,
+        fried,
+        "results/m/p3/rows.safetensors",
+    ]
+    assert layout.row_phase(branch, "p2") == "init"
+    evolved = model(start={"from": "a"})
+    assert layout.rows("m", evolved, "init") == "results/a/p1/rows.safetensors"
+    assert layout.rows("m", evolved, "p1") == layout.rows("m", evolved, "p2") == "results/m/p1/rows.safetensors"
+
+
+def test_p2_may_stand_on_another_state_of_p1():
+    at_a_step = model(p2={"start": 250})
+    mine, step = "results/m/p1/rows.safetensors", "results/m/p1/at/step-000250.safetensors"
+    assert [layout.rows("m", at_a_step, p) for p in ("p1", "p2")] == [mine, step]
+    assert layout.before(at_a_step, "p3") == "p2"  # so P3 starts from those rows too
+    assert layout.row_phase(at_a_step, "p2") == "p2" and layout.last_rows(model(phases=["p1", "p2"])) == "p1"
+    without_p2 = model(phases=["p1", "p3"], p2={"start": "final"})
+    assert layout.rows("m", without_p2, layout.before(without_p2, "p3")) == mine
+    # without a P1 of its own the state is one of the P1 that the run starts from
+    borrowed = model(phases=["p2"], start={"from": "a", "at": "best"}, p2={"start": "final"})
+    a = "results/a/p1/at"
+    assert [layout.rows("m", borrowed, p) for p in ("init", "p2")] == [
+        f"{a}/best.safetensors",
+        f"{a}/final.safetensors",
+    ]
+
+
+def test_tiers_are_folders_or_urls():
+    tiers = {"drive": "/drive/My Drive", "cloud": "s3://bucket/wake/", "test": "memory://", "off": None}
+    assert layout.tier_folders(tiers, "m", "p2") == {
+        "drive": "/drive/My Drive/m/state/p2",
+        "cloud": "s3://bucket/wake/m/state/p2",
+        "test": "memory://m/state/p2",
+    }
+
+
 def test_adapters_stay_from_p2_on():
     whole = model()
     adapter = {"adapter": "results/m/p2/adapter/adapter_model.safetensors"}

@@ -12,10 +12,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from wake2vec import layout
 from wake2vec.errors import UserError, guess
-from wake2vec.settings import Base, Corpus, Figures, Model, Settings, Study  # noqa: F401  (re-exported)
+from wake2vec.settings import STATES, Base, Corpus, Figures, Model, Settings, Study  # noqa: F401  (re-exported)
 
-SECTIONS = ("corpora", "bases", "defaults", "recipes", "models", "figures", "plan")
+SECTIONS = ("corpora", "bases", "defaults", "recipes", "models", "figures", "plan", "tiers")
+PLAIN = ("figures", "plan", "tiers")  # sections without entries that extend one another
 RESERVED = ("corpora", "bases", "figures", "tables", "paper", "paper.html", "logs", "benchmarks")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -46,7 +48,7 @@ def load(config: Mapping[str, Any]) -> Study:
     if problems:
         raise UserError(_message(problems))
 
-    values = {section: sections[section] for section in ("figures", "plan")} | {
+    values = {section: sections[section] for section in PLAIN} | {
         section: {} for section in ("corpora", "bases", "models")
     }
     for (section, name), stack in layers.items():
@@ -123,7 +125,83 @@ def _broken_references(study: Study) -> list[str]:
             problems.append(_unknown(f"models.{name}.base", model.base, study.bases))
         if model.corpus not in study.corpora:
             problems.append(_unknown(f"models.{name}.corpus", model.corpus, study.corpora))
+        problems += _broken_start(name, study) + _unsaved_steps(name, study)
     return problems
+
+
+SHARED = ("base", "corpus", "vocabulary", "head", "precision")  # what rows of one run need to fit another
+
+
+def _broken_start(name: str, study: Study) -> list[str]:
+    """What keeps a model from standing on another's P1."""
+    model = study.models[name]
+    if model.start is None:
+        return []
+    where, parent = f"models.{name}.start", study.models.get(model.start.model)
+    if parent is None:
+        return [_unknown(f"{where}.from", model.start.model, study.models)]
+    if circle := _circle(name, study):
+        return [f"{where}.from: these runs start from one another in a circle: {' -> '.join(circle)}."]
+    problems = []
+    if "p1" not in parent.phases:
+        trained = [key for key, other in study.models.items() if "p1" in other.phases and key != name]
+        problems.append(
+            f"{where}.from: {model.start.model!r} has no P1 (its phases: {', '.join(parent.phases)}). "
+            f"Accepted: runs that have one: {', '.join(trained) or '(none configured)'}."
+        )
+    here, there = (_flat(m.model_dump(include=set(SHARED))) for m in (model, parent))
+    return problems + [
+        f"models.{name}.{key}: found {here[key]!r}, but {model.start.model!r}, whose rows this run starts from, has "
+        f"{there[key]!r}. The two must agree in {', '.join(SHARED)}."
+        for key in here
+        if here[key] != there[key]
+    ]
+
+
+def _circle(name: str, study: Study) -> list[str]:
+    """The models from `name` through their starts back to `name`; empty where that never comes back."""
+    chain = [name]
+    while (model := study.models.get(chain[-1])) is not None and model.start is not None:
+        if model.start.model == name:
+            return [*chain, name]
+        if model.start.model in chain:
+            break
+        chain.append(model.start.model)
+    return []
+
+
+def _unsaved_steps(name: str, study: Study) -> list[str]:
+    """Starts from a step of which no rows will be saved."""
+    model = study.models[name]
+    wanted = []
+    if model.start is not None:
+        wanted.append((f"models.{name}.start.at", model.start.model, model.start.at))
+    if "p2" in model.phases and (owner := layout.p1_owner(name, model)) is not None:
+        wanted.append((f"models.{name}.p2.start", owner, model.p2.start))
+    problems = []
+    for where, owner, state in wanted:
+        if not isinstance(state, int) or owner not in study.models:
+            continue
+        p1 = study.models[owner].p1
+        if state > p1.steps:
+            problems.append(
+                f"{where}: found step {state}, but P1 of {owner!r} has {p1.steps} (models.{owner}.p1.steps)."
+            )
+        elif state != p1.steps and (p1.snapshot_every is None or state % p1.snapshot_every):
+            problems.append(
+                f"{where}: no rows of {owner!r} are saved at step {state}: models.{owner}.p1.snapshot_every is "
+                f"{'null' if p1.snapshot_every is None else p1.snapshot_every}. Set it to a number that divides "
+                f"{state}, or name another state: {', '.join(STATES)}."
+            )
+    return problems
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested keys joined by dots."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat
 
 
 def _bad_name(section: str, name: Any) -> str | None:
@@ -147,7 +225,7 @@ def _explain(error: Mapping[str, Any], layers: Mapping) -> str:
     """One pydantic error as a sentence: the key as written in the file, what was found, what is accepted."""
     section, *inside = error["loc"]
     where = section
-    if section not in ("figures", "plan"):
+    if section not in PLAIN:
         name, *inside = inside
         if section != "models":
             inside = inside[1:]  # pydantic puts the union's tag (the kind) after the name
@@ -163,6 +241,8 @@ def _explain(error: Mapping[str, Any], layers: Mapping) -> str:
         return f"{key}: this key is needed and missing."
     if error["type"] == "union_tag_not_found":
         return f"{key}.kind: this key is needed and missing. Accepted: {_kinds(section)}."
+    if error["type"] == "model_type":
+        return f"{key}: expected keys and values, found {found!r}."
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] in ("literal_error", "union_tag_invalid"):
         accepted = re.findall(r"'([^']*)'", error["ctx"].get("expected") or error["ctx"]["expected_tags"])
@@ -202,7 +282,7 @@ def _accepted_keys(section: str, location: tuple) -> list[str]:
     here: Any = Study
     for part in location[:-1]:
         here = _step(here, part)
-    return list(here.model_fields)
+    return [field.alias or name for name, field in here.model_fields.items()]
 
 
 def _step(here: Any, part: Any) -> Any:
@@ -210,7 +290,8 @@ def _step(here: Any, part: Any) -> Any:
     from typing import get_args
 
     if isinstance(here, type) and issubclass(here, Settings):
-        return here.model_fields[part].annotation
+        annotation = here.model_fields[part].annotation
+        return get_args(annotation)[0] if type(None) in get_args(annotation) else annotation
     options = [a for a in get_args(here) if a is not str]
     if isinstance(part, int) or len(options) == 1:
         return _innermost(options[0])

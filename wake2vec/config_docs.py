@@ -5,7 +5,7 @@ python -m wake2vec.config_docs     writes both
 
 import json
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
@@ -27,6 +27,8 @@ SECTIONS = (
     ("figures", settings.Figures, "all figures"),
     ("plan", settings.Plan, "all plans"),
 )
+TIERS = "where checkpoints are copied besides the disk, under names of yours such as `mirror` and `safety`"
+TIER = "a folder (Drive, a network disk) or an fsspec URL (`s3://…`); `{model}/state/{phase}/` is made in it"
 
 
 def schema() -> dict[str, Any]:
@@ -65,6 +67,7 @@ def schema() -> dict[str, Any]:
             "models": named(entry),
             "figures": figures,
             "plan": plan,
+            "tiers": of(settings.Tiers) | {"description": f"{TIERS}: {TIER}"},
         },
         "$defs": dict(sorted(definitions.items())),
     }
@@ -80,15 +83,18 @@ def key_table() -> str:
     for where, kind, about in SECTIONS:
         lines.append(f"| **{_code(where)}** | | | *{about}* |")
         lines += _rows(kind, "")
+    lines += [f"| **{_code('tiers')}** | | | *{TIERS}* |", f"| {_code('{name}')} | text or null | `null` | {TIER} |"]
     return "\n".join([*lines, "", END])
 
 
 def _rows(kind: type[BaseModel], prefix: str) -> list[str]:
     rows = []
     for name, field in kind.model_fields.items():
-        nested = _settings_in(field.annotation)
+        name, nested = field.alias or name, _settings_in(field.annotation)
+        if nested is not None and field.default is None:
+            rows.append(f"| {_code(prefix + name)} | keys or null | `null` | {_cell(field.description)} |")
         if nested is not None:
-            rows += _rows(nested, f"{prefix}{name}{'[].' if field.annotation is not nested else '.'}")
+            rows += _rows(nested, f"{prefix}{name}{'[].' if get_origin(field.annotation) is tuple else '.'}")
         elif name != "kind" or field.description:
             default = "*needed*" if field.is_required() else _code(_plain(field.default))
             rows.append(
@@ -116,6 +122,7 @@ def _accepted(field: FieldInfo) -> str:
 
 
 def _words(annotation: Any) -> str:
+    annotation = getattr(annotation, "__origin__", annotation) if hasattr(annotation, "__metadata__") else annotation
     plain = {int: "whole number", float: "number", str: "text", bool: "true, false", type(None): "null"}
     if annotation in plain:
         return plain[annotation]
@@ -123,7 +130,7 @@ def _words(annotation: Any) -> str:
     if getattr(annotation, "__origin__", None) is tuple:
         return "list of " + ", ".join(_words(a) for a in arguments)
     if getattr(annotation, "__origin__", None) is dict:
-        return f"names, each with a {_words(getattr(arguments[1], '__origin__', arguments[1]))}"
+        return f"names, each with a {_words(arguments[1])}"
     if arguments and not all(isinstance(a, str) for a in arguments):
         return " or ".join(_words(a) for a in arguments)
     return ", ".join(f"`{a}`" for a in arguments)
@@ -135,9 +142,7 @@ def _plain(value: Any) -> str:
     if isinstance(value, dict):
         return "{" + ", ".join(f"{name}: {_plain(v)}" for name, v in value.items()) + "}"
     return (
-        {None: "null", True: "true", False: "false"}.get(value, str(value))
-        if not isinstance(value, int) or isinstance(value, bool)
-        else str(value)
+        {None: "null", True: "true", False: "false"}[value] if value is None or isinstance(value, bool) else str(value)
     )
 
 

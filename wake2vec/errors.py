@@ -11,6 +11,10 @@ class UserError(Exception):
     """
 
 
+class Interrupted(Exception):
+    """A scheduler asked the process to stop; its work is saved, and the same command goes on from there."""
+
+
 def guess(word: str, accepted: Iterable[str]) -> str:
     """' Did you mean "x"?' when an accepted word is close to `word`, else an empty string."""
     close = get_close_matches(str(word), [str(a) for a in accepted], n=1, cutoff=0.6)

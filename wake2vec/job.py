@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from wake2vec.errors import UserError
+from wake2vec.errors import Interrupted, UserError
 from wake2vec.provenance import collect
+
+TRY_AGAIN = 75  # EX_TEMPFAIL: the job was asked to stop and goes on where it was when it is tried again
 
 
 class _Tee:
@@ -38,7 +40,8 @@ def job(snakemake: Any) -> Iterator[Any]:
     """Run a script's body with its output also in the rule's log, and yield `provenance()`.
 
     `snakemake` is what Snakemake puts into a script: input, params, log, threads are read. A UserError ends the job
-    with its message alone; anything else leaves its traceback in the log and on the terminal.
+    with its message alone, an interruption with its message and the code 75; anything else leaves its traceback in the
+    log and on the terminal.
     """
     os.environ["OMP_NUM_THREADS"] = str(snakemake.threads)  # torch is imported later, inside the job
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # threads that spin for long starve those of other jobs
@@ -53,6 +56,9 @@ def job(snakemake: Any) -> Iterator[Any]:
         except UserError as error:
             print(f"\n{error}\n", file=sys.stderr)
             sys.exit(1)
+        except Interrupted as error:
+            print(f"\n{error}\n", file=sys.stderr)
+            sys.exit(TRY_AGAIN)
         except BaseException:
             traceback.print_exc(file=log)
             raise

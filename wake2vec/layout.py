@@ -2,10 +2,12 @@
 access.
 """
 
+from collections.abc import Mapping
+
 from wake2vec.settings import Model
 
 CORPORA, BASES = "results/corpora", "results/bases"
-ROW_PHASES = ("init", "p1", "p3")  # P2 leaves the rows as they are
+ROW_PHASES = ("init", "p1", "p3")  # P2 trains no rows
 
 
 def phases_of(model: Model) -> tuple[str, ...]:
@@ -14,13 +16,40 @@ def phases_of(model: Model) -> tuple[str, ...]:
 
 
 def row_phase(model: Model, phase: str) -> str:
-    """The phase that made the rows in use at `phase`: itself, or the last row phase before it.
+    """The phase that brought the rows in use at `phase`: itself, or the last before it that trained or chose rows.
 
     >>> row_phase(Model(base="b", corpus="c"), "p2")
     'p1'
     """
     order = phases_of(model)
-    return [p for p in order[: order.index(phase) + 1] if p in ROW_PHASES][-1]
+    return [p for p in order[: order.index(phase) + 1] if p in ROW_PHASES or (p == "p2" and chooses_rows(model))][-1]
+
+
+def chooses_rows(model: Model) -> bool:
+    """Whether P2 stands on a state of P1 that it names itself."""
+    return model.p2.start != "kept"
+
+
+def p1_owner(name: str, model: Model) -> str | None:
+    """The run whose P1 the rows come from: this one, or where it has no P1 the one that it starts from, if any."""
+    if "p1" in model.phases:
+        return name
+    return model.start.model if model.start is not None else None
+
+
+def p1_rows(name: str, state: str | int) -> str:
+    """The rows of a model's P1 in one state: a name of `settings.STATES`, or a step.
+
+    >>> p1_rows("tiny", "kept"), p1_rows("tiny", 200)
+    ('results/tiny/p1/rows.safetensors', 'results/tiny/p1/at/step-000200.safetensors')
+    """
+    if state == "kept":
+        return f"results/{name}/p1/rows.safetensors"
+    return f"results/{name}/p1/at/{step_name(state) if isinstance(state, int) else state}.safetensors"
+
+
+def step_name(step: int) -> str:
+    return f"step-{step:06d}"
 
 
 def before(model: Model, phase: str) -> str:
@@ -30,8 +59,13 @@ def before(model: Model, phase: str) -> str:
 
 
 def rows(name: str, model: Model, phase: str) -> str:
-    """The rows.safetensors in use at a phase after `base`."""
-    return f"results/{name}/{row_phase(model, phase)}/rows.safetensors"
+    """The rows in use at a phase after `base`."""
+    made = row_phase(model, phase)
+    if made == "init" and model.start is not None:
+        return p1_rows(model.start.model, model.start.at)
+    if made == "p2":
+        return p1_rows(p1_owner(name, model), model.p2.start)
+    return f"results/{name}/{made}/rows.safetensors"
 
 
 def weights(name: str, model: Model, phase: str) -> dict[str, str]:
@@ -51,13 +85,26 @@ def weights(name: str, model: Model, phase: str) -> dict[str, str]:
     return files
 
 
+def tier_folders(tiers: Mapping[str, str | None], name: str, phase: str) -> dict[str, str]:
+    """Where a phase's checkpoints are copied: tier -> folder or URL. A tier that is null is not used.
+
+    >>> tier_folders({"mirror": "s3://bucket/", "safety": None}, "tiny", "p1")
+    {'mirror': 's3://bucket/tiny/state/p1'}
+    """
+    return {
+        tier: f"{place if place.endswith('/') else place + '/'}{name}/state/{phase}"
+        for tier, place in tiers.items()
+        if place is not None
+    }
+
+
 def manifest(base: str) -> str:
     return f"{BASES}/{base}/manifest.json"
 
 
 def last_rows(model: Model) -> str:
-    """The phase whose rows a report shows: the last one that made rows."""
-    return row_phase(model, model.phases[-1])
+    """The phase whose rows a report shows: the last one that trained rows."""
+    return [phase for phase in phases_of(model) if phase in ROW_PHASES][-1]
 
 
 def metrics(model: Model, testbed: bool) -> dict[str, tuple[str, ...]]:

@@ -6,10 +6,14 @@ in config/README.md. Nothing here imports torch, so that a dry run stays fast.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from wake2vec.errors import guess
 
 PHASES = ("base", "init", "p1", "p2", "p3")
 Phase = Literal["p1", "p2", "p3"]
+REGIMES = ("sweet", "plateau", "fried")
+STATES = ("kept", "best", "final", *REGIMES)
 
 
 def setting(default: Any, help: str, **limits: Any) -> Any:
@@ -21,6 +25,19 @@ class Settings(BaseModel):
     """Unknown keys are refused, values are not coerced across types, and nothing changes after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _state(value: Any) -> Any:
+    """Refuse what is no state, in words: pydantic would complain once for each half of the union."""
+    if (isinstance(value, str) and value in STATES) or (type(value) is int and value > 0):
+        return value
+    accepted = f"Accepted: {', '.join(STATES)}, or a step (a whole number above 0)"
+    raise ValueError(f"{guess(value, STATES)} {accepted}".strip())
+
+
+State = Annotated[
+    Literal["kept", "best", "final", "sweet", "plateau", "fried"] | Annotated[int, Field(ge=1)], BeforeValidator(_state)
+]
 
 
 # Texts ---------------------------------------------------------------------------------------------------------------
@@ -176,8 +193,14 @@ class Training(Settings):
     log_every: int = setting(10, "steps between two lines of training loss", ge=1)
     evaluate_every: int = setting(50, "steps between two held-out evaluations", ge=1)
     checkpoint_every: int = setting(100, "steps between two checkpoints", ge=1)
+    keep_checkpoints: int = setting(2, "complete checkpoints that stay, besides the best state", ge=1)
     patience: int | None = setting(
         None, "stop after this many evaluations without a better one; null never stops", ge=1
+    )
+    max_gap: float | None = setting(
+        None,
+        "stop when held-out loss exceeds the training sample's by more than this, in nats per token; null never stops",
+        gt=0,
     )
     keep: Literal["best", "final"] = setting("best", "which state later phases use: lowest held-out loss, or the last")
 
@@ -195,11 +218,17 @@ class Rows(Training):
     row_precision: Literal["float32", "bfloat16"] = setting(
         "float32", "bfloat16 rounds the rows after every step, as the notebooks' did"
     )
+    snapshot_every: int | None = setting(
+        None, "rows saved every so many steps, for regimes and later starts; null keeps best and final only", ge=1
+    )
 
 
 class Adapter(Training):
     """P2: the transformer, the rows frozen."""
 
+    start: State = setting(
+        "kept", "which state of P1's rows this phase and what follows stand on; `kept` takes the rows as they stand"
+    )
     kind: Literal["lora", "full"] = setting("lora", "LoRA adapters, or every weight of the transformer")
     rank: int = setting(8, "LoRA: rank", ge=1)
     alpha: float = setting(16, "LoRA: scale", gt=0)
@@ -256,6 +285,30 @@ class Generation(Settings):
         return self
 
 
+class Start(Settings):
+    """Another run's P1 rows instead of initial rows."""
+
+    model: str = setting(..., "the run whose P1 rows this one starts from, a key under `models:`", alias="from")
+    at: State = setting("kept", "which state of that P1; `kept` is the one that its `p1.keep` names")
+
+
+class Regimes(Settings):
+    """Thresholds of wake2vec/training/regimes.py, where the rules are stated."""
+
+    plateau: float = setting(
+        0.01,
+        "plateau: no later evaluation betters held-out loss by more than this share of its whole fall",
+        ge=0,
+        lt=1,
+    )
+    fried_gap: float = setting(
+        0.5, "fried: the train/held-out gap has grown by more than this since sweet, in nats per token", ge=0
+    )
+    fried_rise: float = setting(
+        0.02, "fried: at the same step, held-out loss is above its lowest by more than this, in nats per token", ge=0
+    )
+
+
 class Model(Settings):
     base: str = setting(..., "a key under `bases:`")
     corpus: str = setting(..., "a key under `corpora:`")
@@ -263,6 +316,7 @@ class Model(Settings):
     title: str | None = setting(None, "name in the reports; the key otherwise")
     seed: int = setting(42, "of initial rows and training", ge=0)
     phases: tuple[Phase, ...] = setting(("p1", "p2", "p3"), "which phases run, in this order", min_length=1)
+    start: Start | None = setting(None, "another run's P1 rows to start from; null makes initial rows")
     precision: Literal["float32", "bfloat16", "float16"] = setting(
         "float32", "of the frozen base; new rows are float32"
     )
@@ -278,6 +332,7 @@ class Model(Settings):
     p2: Adapter = Adapter()
     p3: Alignment = Alignment()
     evaluation: Evaluation = Evaluation()
+    regimes: Regimes = Regimes()
     geometry: Geometry = Geometry()
     generation: Generation = Generation()
 
@@ -285,6 +340,11 @@ class Model(Settings):
     def _phases_fit_together(self):
         if list(self.phases) != sorted(set(self.phases)):
             raise ValueError(f"phases must be in order and once each, of p1, p2, p3; found {list(self.phases)}")
+        if "p2" in self.phases and self.p2.start != "kept" and "p1" not in self.phases and self.start is None:
+            raise ValueError(
+                f"p2.start: {self.p2.start!r} is a state of P1, which this run has not. Add p1 to `phases`, or name "
+                "another run's P1 with `start: {from: …}`"
+            )
         if "p3" in self.phases and self.p3.adapters == "train":
             if "p2" not in self.phases or self.p2.kind != "lora":
                 raise ValueError("p3.adapters: train needs a P2 with kind: lora")
@@ -311,6 +371,9 @@ class Plan(Settings):
     )
 
 
+Tiers = dict[str, Annotated[str, Field(min_length=1)] | None]
+
+
 class Study(Settings):
     """The whole of config.yaml, resolved: each model with its defaults, recipe and parents merged in."""
 
@@ -319,6 +382,7 @@ class Study(Settings):
     models: dict[str, Model] = {}
     figures: Figures = Figures()
     plan: Plan = Plan()
+    tiers: Tiers = {}
 
 
 def head_mode(head: str, tied: bool) -> str:

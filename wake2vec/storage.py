@@ -4,8 +4,10 @@ A write goes to a temporary name in the same folder, is flushed to the disk and 
 old file or the new one and never half of either.
 """
 
+import errno
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,10 +29,10 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
-        _flush(temporary)
+        flush(temporary)
         temporary.chmod(0o666 & ~_umask())  # safetensors lets only the owner read its files
         os.replace(temporary, path)
-        _flush(path.parent)
+        flush(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -41,7 +43,8 @@ def _umask() -> int:
     return mask
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Wait until a file's bytes, or a folder's names, have reached the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -53,9 +56,9 @@ def publish(folder: Path, out: Path, names: tuple[str, ...]) -> None:
     """Move finished files out of a scratch folder on the same disk, each flushed and renamed in one step, in order."""
     out.mkdir(parents=True, exist_ok=True)
     for name in names:
-        _flush(folder / name)
+        flush(folder / name)
         os.replace(folder / name, out / name)
-    _flush(out)
+    flush(out)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -131,36 +134,75 @@ def sha256(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None) -> None:
-    """Write named NumPy arrays as a safetensors file, atomically."""
+def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray], hashed: bool = True) -> None:
+    """Write named NumPy arrays as a safetensors file, atomically.
+
+    hashed: put a hash of their bytes into its header, by which `load_arrays` knows them; not needed where a manifest
+    has the file's.
+    """
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
+    arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     with atomic_path(path) as temporary:
-        save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, temporary, metadata=dict(metadata or {}))
+        try:
+            save_file(arrays, temporary, metadata={CONTENT: _content_hash(arrays)} if hashed else None)
+        except SafetensorError as error:  # a full disk is what it is, whoever reports it
+            code = next((number for number, name in _OS_ERRORS.items() if name in str(error)), errno.EIO)
+            raise OSError(code, os.strerror(code), str(path)) from None
 
 
 def load_arrays(path: str | Path, names: list[str] | None = None) -> dict[str, np.ndarray]:
     """Read arrays (all, or the named ones) from a safetensors file as float32, without importing torch.
 
-    bfloat16, which NumPy lacks, is the upper half of a float32: it is widened, exactly. float16 is widened too.
+    bfloat16, which NumPy lacks, is the upper half of a float32: it is widened, exactly. float16 is widened too; other
+    types stay as they are. Raises UserError for a file that is cut short, or, when a file that wake2vec wrote is read
+    whole, for one whose bytes are not those that were written.
     """
-    with open(path, "rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(length))
-        arrays = {}
-        for name in names if names is not None else [key for key in header if key != "__metadata__"]:
-            entry = header[name]
-            start, end = entry["data_offsets"]
-            file.seek(8 + length + start)
-            arrays[name] = _decode(file.read(end - start), entry["dtype"]).reshape(entry["shape"])
-    return arrays
+    arrays = {}
+    try:
+        with open(path, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(length))
+            for name in names if names is not None else [key for key in header if key != "__metadata__"]:
+                entry = header[name]
+                file.seek(8 + length + entry["data_offsets"][0])
+                arrays[name] = np.fromfile(file, _numpy_type(entry["dtype"]), math.prod(entry["shape"]))
+                arrays[name] = arrays[name].reshape(entry["shape"])
+    except (ValueError, MemoryError, OverflowError):
+        raise UserError(f"{path} {_DAMAGED} it is cut short or no safetensors file. {_REMEDY}") from None
+    stored = header.get("__metadata__", {}).get(CONTENT)
+    if names is None and stored and stored != _content_hash(arrays):
+        raise UserError(f"{path} {_DAMAGED} its numbers are not those that were written (by their hash). {_REMEDY}")
+    return {name: _widened(array, header[name]["dtype"]) for name, array in arrays.items()}
 
 
-def _decode(data: bytes, dtype: str) -> np.ndarray:
+_OS_ERRORS = {number: f"os error {number}" for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)}
+CONTENT = "sha256"  # the key of the hash in a file's header
+_DAMAGED = "is damaged:"
+_REMEDY = "Delete it and run the same command again."
+
+
+def _content_hash(arrays: Mapping[str, np.ndarray]) -> str:
+    """Of names and bytes, in the names' order."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        digest.update(name.encode("utf-8"))
+        digest.update(arrays[name].reshape(-1).view(np.uint8))
+    return digest.hexdigest()
+
+
+_TYPES = {"BF16": np.uint16, "F32": np.float32, "F16": np.float16, "F64": np.float64, "I64": np.int64, "I32": np.int32}
+_TYPES |= {"U8": np.uint8, "U32": np.uint32, "U64": np.uint64, "BOOL": np.bool_}
+
+
+def _numpy_type(dtype: str) -> type:
+    if dtype not in _TYPES:
+        raise UserError(f"a tensor of type {dtype} cannot be read; accepted: {', '.join(sorted(_TYPES))}")
+    return _TYPES[dtype]
+
+
+def _widened(array: np.ndarray, dtype: str) -> np.ndarray:
     if dtype == "BF16":
-        return (np.frombuffer(data, np.uint16).astype(np.uint32) << 16).view(np.float32)
-    kinds = {"F32": np.float32, "F16": np.float16, "F64": np.float64, "I64": np.int64, "I32": np.int32}
-    if dtype not in kinds:
-        raise UserError(f"a tensor of type {dtype} cannot be read; accepted: BF16, {', '.join(sorted(kinds))}")
-    array = np.frombuffer(data, kinds[dtype])
-    return array.astype(np.float32) if array.dtype.kind == "f" and dtype != "F64" else array.copy()
+        return (array.astype(np.uint32) << 16).view(np.float32)
+    return array.astype(np.float32) if dtype == "F16" else array

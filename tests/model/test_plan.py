@@ -48,9 +48,9 @@ def test_bytes_to_fetch_to_keep_and_to_merge(planned):
     one = 44_990 * 2048 * 4  # a matrix of new rows
     factored = 2 * 4 * (44_990 + 2048)
     assert needs["disk"]["p1"]["checkpoint"] == 2 * one + factored
-    assert needs["disk"]["p1"]["state"] == 3 * (2 * one + factored) + 2 * one
+    assert needs["disk"]["p1"]["state"] == 3 * (2 * one + factored + 2 * one)
     assert needs["disk"]["p1"]["published"] == 3 * 2 * one
-    assert needs["disk"]["p2"] == {"checkpoint": 12 * 5_586_944, "state": 40 * 5_586_944, "published": 4 * 5_586_944}
+    assert needs["disk"]["p2"] == {"checkpoint": 12 * 5_586_944, "state": 48 * 5_586_944, "published": 4 * 5_586_944}
     joined = 2 * (32_000 + 44_990) * 2048
     assert needs["merge"] == 2 * 1_100_048_384 + 2 * one + 4 * 5_586_944 + 2 * joined
 

@@ -67,12 +67,31 @@ def make_results(
             "lexicon_saw_held_out": leak,
             "round_trip": {"passages": 80, "lost": 3},
         },
+        regimes=make_regimes() if "p1" in phases else {},
         initial=make_initial(len(forms)) if forms else {},
         runs={phase: make_run(phase) for phase in phases},
         histories={phase: make_history(rng, phase) for phase in phases},
         metrics=metrics,
         provenance={name: make_provenance() for name in ("corpus", "injection", *phases)},
     )
+
+
+def make_regimes():
+    lines = [(0, 5.0, 0.1), (50, 3.0, 0.2), (100, 3.4, 0.9)]
+    evaluated = [{"step": s, "heldout_loss": h, "train_sample_loss": h - g, "gap": g} for s, h, g in lines]
+    return {
+        "sweet": {"step": 50, "reason": "the lowest held-out loss, 3 nats per token"},
+        "plateau": {"step": 50, "reason": "from here on held-out loss fell by 0 of 2 nats per token"},
+        "fried": {"step": None, "reason": "the gap grew by 0.21 of 0.5 nats"},
+        "interval": 50,
+        "evaluated": evaluated,
+        "largest_gap": {"step": 100, "gap": 0.9},
+        "states": {
+            "sweet": {"wanted": 50, "step": 50, "file": "best.safetensors", "reason": None},
+            "plateau": {"wanted": 50, "step": 50, "file": "best.safetensors", "reason": None},
+            "fried": {"wanted": None, "step": None, "file": None, "reason": "the gap grew by 0.21 of 0.5 nats"},
+        },
+    }
 
 
 def make_initial(rows):
@@ -251,6 +270,10 @@ def write_results(folder: Path, results: Results) -> dict:
     write_jsonl(corpus / "segmentation.jsonl", results.segmentation)
     write_json(run / "tokenizer/injection.json", "injection", results.injection, results.provenance["injection"])
     write_json(run / "init/statistics.json", "initial_rows", results.initial, results.provenance["injection"])
+    regimes = {}
+    if results.regimes:
+        regimes["regimes"] = run / "p1/regimes.json"
+        write_json(regimes["regimes"], "regimes", results.regimes, results.provenance["injection"])
     paths = {"runs": [], "histories": [], "metrics": []}
     for phase, values in results.runs.items():
         paths["runs"].append(run / phase / "run.json")
@@ -267,6 +290,7 @@ def write_results(folder: Path, results: Results) -> dict:
         "segmentation": corpus / "segmentation.jsonl",
         "injection": run / "tokenizer/injection.json",
         "initial": run / "init/statistics.json",
+        **regimes,
         **paths,
     }
 

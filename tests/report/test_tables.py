@@ -154,6 +154,14 @@ def test_initial_rows_are_shown_for_each_matrix_with_their_fall_backs(made):
     assert cells(made["all"]["nearest"])[1][1:] == ["|", "0.891"]
 
 
+def test_regimes_say_where_they_are_and_why_not(made):
+    rows = cells(made["all"]["regimes"])
+    assert rows[1] == ["sweet", "50", "3.000", "0.200", "step 50", "the lowest held-out loss, 3 nats per token"]
+    assert rows[3] == ["fried", "–", "–", "–", "–", "the gap grew by 0.21 of 0.5 nats"]
+    assert rows[4][:4] == ["largest gap", "100", "3.400", "0.900"]
+    assert made["untrained"]["regimes"] == "This run has no P1 of its own.\n"
+
+
 def test_spellings():
     assert spellings("Riverrun:2 riverrun:5") == "Riverrun ×2, riverrun ×5" and spellings("") == ""
 

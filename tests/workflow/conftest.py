@@ -26,7 +26,7 @@ MINUTE = {
         "generation": {"tokens": 8, "prompts": 1},
         "evaluation": {"context": 64, "stride": 64},
     },
-    "models": {"tiny": {"p1": SHORT, "p2": SHORT, "p3": SHORT}},
+    "models": {"tiny": {"p1": SHORT | {"snapshot_every": 4}, "p2": SHORT, "p3": SHORT}},
 }
 
 

@@ -6,13 +6,12 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from wake2vec.config import merge
 
 CONFIGS = {"config.yaml": {}} | {
     path.name: yaml.safe_load(path.read_text("utf-8")) for path in sorted((ROOT / "config/examples").glob("*.yaml"))
 }
 SHIPPED = yaml.safe_load((ROOT / "config/config.yaml").read_text("utf-8"))
-MODELS = [(file, model) for file, extra in CONFIGS.items() for model in merge(SHIPPED, extra)["models"]]
+MODELS = [(file, model) for file, extra in CONFIGS.items() for model in (extra or SHIPPED)["models"]]
 
 
 def books(study, extra):

@@ -24,7 +24,15 @@ AFTER_P3 = {
     **OF_A_MODEL,
 }
 AFTER_P2 = AFTER_P3 | {"p2": 1, "likelihood": 2, "generation": 2}
-AFTER_P1 = AFTER_P2 | {"p1": 1, "likelihood": 3, "generation": 3, "geometry": 2, "change": 2, "recovery": 2}
+AFTER_P1 = AFTER_P2 | {
+    "p1": 1,
+    "regimes": 1,
+    "likelihood": 3,
+    "generation": 3,
+    "geometry": 2,
+    "change": 2,
+    "recovery": 2,
+}
 FROM_INIT = AFTER_P1 | {"initial_rows": 1, "likelihood": 4, "geometry": 3, "recovery": 3}
 FROM_TOKENIZER = FROM_INIT | {"tokenizer": 1}
 NEW_MODEL = FROM_TOKENIZER | {"likelihood": 5}
@@ -62,6 +70,8 @@ EDITS = {
         {"corpora": {"wake-whole": {"lexicon": {"min_count": 2}}}},
         {"lexicon": 1, "morphology": 1, **FROM_TOKENIZER},
     ),
+    "a mirror for checkpoints": ({"tiers": {"mirror": "memory://elsewhere", "safety": "/nowhere"}}, {}),
+    "a regime's threshold": (notebook(regimes={"fried_gap": 0.1}), {"regimes": 1, **OF_A_MODEL}),
     "an unused recipe": ({"recipes": {"other": {"seed": 1}}}, {}),
 }
 

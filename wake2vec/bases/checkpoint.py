@@ -34,6 +34,18 @@ def folder_of(manifest_path: str | Path) -> Path:
     return folder or fetch(repo, commit, Path(manifest_path).parent.name, manifest["trust_remote_code"])
 
 
+def check_files(manifest_path: str | Path) -> None:
+    """Raise UserError where a base's files are not those that were registered, by their hashes."""
+    folder = folder_of(manifest_path)
+    for name, registered in read_values(manifest_path)["files"].items():
+        if not (folder / name).exists() or sha256(folder / name) != registered:
+            raise UserError(
+                f"{folder / name} is not the file that {manifest_path} describes: it was changed or damaged since. "
+                f"Bring the file back, or delete {manifest_path} to take the checkpoint as it is now (everything that "
+                "was made from it is made again)."
+            )
+
+
 def base_rows(manifest_path: str | Path) -> dict[str, np.ndarray]:
     """Embedding and head matrices [rows, d], float32; a tied base has the key "embedding" alone. No torch."""
     manifest, folder = read_values(manifest_path), folder_of(manifest_path)

@@ -34,10 +34,11 @@ def pretrain(
     from wake2vec.bases.describe import SOURCE, architecture_of
     from wake2vec.model.assemble import load_named
     from wake2vec.settings import Training
-    from wake2vec.training.trainer import Learner, Texts, fit
+    from wake2vec.training.fit import fit
+    from wake2vec.training.trainer import Learner, Texts
 
     inputs = {"train": sha256(train), "valid": sha256(valid)}
-    begin_state(state, json.dumps({"settings": dict(settings), "inputs": inputs}, sort_keys=True))
+    fingerprint = begin_state(state, {"settings": dict(settings), "inputs": inputs})
     text = read_text(train)
     tokenizer = train_tokenizer(passages_of(text), settings["vocabulary"])
     encoded, held_out = encode_corpus(tokenizer, text), encode_corpus(tokenizer, read_text(valid))
@@ -81,9 +82,9 @@ def pretrain(
         checkpoint_every=max(1, steps // 3),
     ).model_dump()
     learner = Learner(causal)
-    run = fit(learner, texts, phase, settings["seed"], state, "base")
+    run = fit(learner, texts, phase, settings["seed"], state, "base", fingerprint)
     history = run.pop("history")
-    load_named(learner, load_arrays(state / "best.safetensors"))  # a small text is soon learned by heart
+    load_named(learner, load_arrays(run.pop("best")))  # a small text is soon learned by heart
     causal.save_pretrained(state / "publish")
     publish(state / "publish", out, ("config.json", "model.safetensors"))
     write_text(out / "tokenizer.json", tokenizer.to_str())

@@ -109,9 +109,9 @@ def load_named(module: Any, arrays: dict[str, np.ndarray]) -> None:
 
 
 def trainable(module: Any) -> dict[str, np.ndarray]:
-    """What trains, by name, float32, shared parameters once."""
+    """What trains, by name, float32, shared parameters once. On a CPU these are views: they change with the model."""
     return {
-        name: parameter.detach().float().cpu().numpy().copy()
+        name: parameter.detach().float().cpu().numpy()
         for name, parameter in module.named_parameters()
         if parameter.requires_grad
     }

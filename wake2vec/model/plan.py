@@ -14,7 +14,6 @@ from wake2vec.errors import UserError
 from wake2vec.model.memory import CUDA_ALLOWANCE, estimator
 from wake2vec.settings import Model, head_mode
 
-CHECKPOINTS = 3  # in a state folder at once: the two that are kept and the one being written
 WORTH_SAYING = 0.05 * 2**30  # bytes; a smaller saving shows as none
 SHORTEST = 64  # tokens: no shorter sequence is suggested
 
@@ -57,7 +56,7 @@ def plan(
         "highest": highest,
         "cuda_allowance": CUDA_ALLOWANCE,
         "gpus": _against(highest, gpus),
-        "disk": {phase: _disk(numbers, phase) for phase, numbers in phases.items()},
+        "disk": {phase: _disk(numbers, phase, model[phase]) for phase, numbers in phases.items()},
         "download": _download(settings, architecture["parameters"]),
         "merge": _merge(estimate, model, architecture, head, rows),
         "overwrites_head": model["head"] == "tie_all" and not architecture["tied"],
@@ -108,15 +107,19 @@ def _against(highest: Mapping[str, Any], gpus: Mapping[str, float]) -> list[dict
     ]
 
 
-def _disk(numbers: Mapping[str, int], phase: str) -> dict[str, int]:
-    """A checkpoint (what trains and the optimizer's state); the state folder at its largest, with the best state; and
-    what is published: rows three times (the phase's own, best and final), an adapter or a body once.
+def _disk(numbers: Mapping[str, int], phase: str, settings: Mapping[str, Any]) -> dict[str, int]:
+    """A checkpoint (what trains and the optimizer's state); the state folder at its largest: the checkpoints that are
+    kept and the one being written, each with another best state, and the snapshots; and what is published: rows three
+    times (the phase's own, best and final; snapshots are the same files once more), an adapter or a body once.
     """
     trained = numbers["gradients"]  # float32, as the parameters themselves
     checkpoint = trained + numbers["optimizer"]
     base_rows = 4 * numbers["trains_base_rows"]
     published = trained if phase == "p2" else 3 * (numbers["new_rows"] + base_rows) + 4 * numbers["trains_adapter"]
-    return {"checkpoint": checkpoint, "state": CHECKPOINTS * checkpoint + trained, "published": published}
+    every = settings.get("snapshot_every")
+    snapshots = settings["steps"] // every * (numbers["new_rows"] + base_rows) if every else 0
+    state = (settings["keep_checkpoints"] + 1) * (checkpoint + trained) + snapshots
+    return {"checkpoint": checkpoint, "state": state, "published": published}
 
 
 def _download(config: Any, parameters: int) -> dict[str, Any]:

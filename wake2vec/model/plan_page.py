@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from wake2vec.model.plan import CHECKPOINTS, WORTH_SAYING
+from wake2vec.model.plan import WORTH_SAYING
 from wake2vec.report.markdown import Markdown, count, escape, number, percent, several, table
 
 TRAINED = {"new_rows": "new rows", "base_rows": "base rows", "adapter": "LoRA adapter", "body": "transformer"}
@@ -219,8 +219,9 @@ def _disk(needs: Mapping[str, Any]) -> str:
     header = ["phase", "a checkpoint", "its folder in `state/`, at its fullest", "its results"]
     download, precision = needs["download"], needs["settings"]["precision"]
     return (
-        f"## Disk and main memory (GiB)\n\n{_table(header, lines)}A folder in `state/` holds {CHECKPOINTS} checkpoints "
-        "while the oldest gives way to a new one, and the best state; it can be deleted when its phase is done.\n\n"
+        f"## Disk and main memory (GiB)\n\n{_table(header, lines)}A folder in `state/` holds `keep_checkpoints` and "
+        "the one that is being written, each with the best state of its time, and snapshots; it can be deleted when "
+        "its phase is done.\n\n"
         f"The base's weights, {WEIGHTS[needs['base']['kind']]}, take {gib(download['bytes'])} GiB "
         f"({download['dtype']}). Merging rows and adapter into the unquantised base ({precision}) takes "
         f"{gib(needs['merge'])} GiB of main memory."

@@ -28,6 +28,7 @@ class Results:
     segmentation: list[dict[str, Any]]
     injection: Values
     initial: Values = field(default_factory=dict)  # how the new rows were made, of init/statistics.json
+    regimes: Values = field(default_factory=dict)  # of P1, where the run has one
     runs: Mapping[str, Values] = field(default_factory=dict)
     histories: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     metrics: Mapping[str, Mapping[str, Values]] = field(default_factory=dict)
@@ -53,6 +54,7 @@ def read_results(
     segmentation: str | Path,
     injection: str | Path,
     initial: str | Path | None = None,
+    regimes: str | Path | None = None,
     runs: Iterable[str | Path] = (),
     histories: Iterable[str | Path] = (),
     metrics: Iterable[str | Path] = (),
@@ -60,15 +62,15 @@ def read_results(
     base: str | None = None,
     recipe: str | None = None,
 ) -> Results:
-    """Read corpus.json, lexicon.csv, segmentation.jsonl, injection.json, init/statistics.json and any number of
-    run.json, history.csv and metrics.
+    """Read corpus.json, lexicon.csv, segmentation.jsonl, injection.json, init/statistics.json, regimes.json and any
+    number of run.json, history.csv and metrics.
 
     `title` is the model's name in the reports (the key when None); `base` and `recipe` default to those of the first
     run.json that names them. Raises UserError for a metric file outside a phase's folder.
     """
     records = {"corpus": read_json(corpus), "injection": read_json(injection)}
-    if initial is not None:
-        records["initial"] = read_json(initial)
+    optional = {"initial": initial, "regimes": regimes}
+    records |= {name: read_json(path) for name, path in optional.items() if path is not None}
     run_records = {_phase(path): read_json(path) for path in runs}
     measured: dict[str, dict[str, Values]] = {}
     for path in map(Path, metrics):
@@ -85,7 +87,7 @@ def read_results(
         lexicon=read_lexicon(lexicon),
         segmentation=read_jsonl(segmentation),
         injection=records["injection"]["values"],
-        initial=records["initial"]["values"] if initial is not None else {},
+        **{name: records[name]["values"] for name in optional if name in records},
         runs=_in_order({phase: record["values"] for phase, record in run_records.items()}),
         histories=_in_order({_phase(path): pd.read_csv(path) for path in histories}),
         metrics=_in_order(measured),

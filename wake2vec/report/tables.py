@@ -41,6 +41,7 @@ MODEL_TABLES = (
     "initial",
     "nearest",
     "runs",
+    "regimes",
     "norms",
     "isotropy",
     "dimension",
@@ -72,6 +73,7 @@ def model_tables(results: Results, summary: Summary) -> dict[str, str]:
         "initial": words.initial_table(results.initial),
         "nearest": words.nearest_table(results.initial),
         "runs": runs_table(results),
+        "regimes": regimes_table(results.regimes),
         "norms": geometry.norms_table(summary),
         "isotropy": geometry.isotropy_table(summary),
         "dimension": geometry.dimension_table(summary),
@@ -188,6 +190,23 @@ def runs_table(results: Results) -> str:
         )
     header = ["Phase", "Kind", "Trained numbers", "Steps", "Kept", "Training loss", "Time", "Peak memory"]
     return table(header, rows, "llrllrrr") if rows else "No phase was trained in this run.\n"
+
+
+def regimes_table(regimes: Mapping[str, Any]) -> str:
+    """P1's regimes: where each was reached, how far the gap had grown there, and which saved rows stand for it."""
+    if not regimes:
+        return "This run has no P1 of its own.\n"
+    at = {line["step"]: line for line in regimes["evaluated"]}
+    rows = []
+    for name, chosen in regimes["states"].items():
+        line = at.get(chosen["wanted"], {})
+        found = [number(line.get("heldout_loss")), number(line.get("gap"))]
+        saved = NOTHING if chosen["step"] is None else f"step {count(chosen['step'])}"
+        rows.append([name, count(chosen["wanted"]), *found, saved, chosen["reason"] or regimes[name]["reason"]])
+    worst = regimes["largest_gap"]
+    rows.append(["largest gap", count(worst["step"]), number(at[worst["step"]]["heldout_loss"]), number(worst["gap"])])
+    rows[-1] += ["", "how far a meltdown has come"]
+    return table(["Regime of P1", "Step", "Held-out loss", "Gap", "Saved rows", "Why"], rows, "lrrrll")
 
 
 def hyperparameters_table(results: Results) -> str:

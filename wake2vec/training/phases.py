@@ -3,7 +3,8 @@
 Each takes paths and settings, trains with `state` as its scratch folder, and publishes its outputs when it is done.
 """
 
-import json
+import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,25 @@ from typing import Any
 import numpy as np
 
 from wake2vec.errors import UserError
-from wake2vec.storage import load_arrays, publish, read_jsonl, read_text, read_values, save_arrays, sha256
+from wake2vec.storage import (
+    atomic_path,
+    load_arrays,
+    publish,
+    read_jsonl,
+    read_text,
+    read_values,
+    save_arrays,
+    sha256,
+)
 from wake2vec.text.encoding import Encoded, begin_id, blocks, encode, encode_corpus, load_tokenizer
-from wake2vec.training.checkpoints import begin_state
+from wake2vec.training.checkpoints import begin_state, hash_of
 
 # the six projections of a block that the study adapts, under the names that architectures give them
 LORA_TARGETS = {
     "GPT2LMHeadModel": ("c_attn", "c_fc"),  # q, k and v in one, and the up projection; c_proj is output and down both
     "Phi3ForCausalLM": ("qkv_proj", "gate_up_proj", "down_proj"),
 }
+SNAPSHOTS = "snapshots"
 DEFAULT_TARGETS = ("q_proj", "k_proj", "v_proj", "gate_proj", "up_proj", "down_proj")
 
 
@@ -29,20 +40,22 @@ def rows_phase(
     settings: Mapping[str, Any],
     model: Mapping[str, Any],
     state: Path,
+    tiers: Mapping[str, str] | None = None,
 ) -> tuple[dict[str, np.ndarray], dict[str, Any], Any]:
     """P1 or P3: train the rows, and in P3 with the objective.
 
     paths: manifest, tokenizer, injection, rows (to start from), train, valid; for P3 segmentation and morphemes;
     optional adapter, body (of P2), synthetic, lexicon. settings: the phase's block. model: head, precision,
-    quantisation, evaluation, seed of the run.
+    quantisation, evaluation, seed of the run. tiers: names and places of the state folder's copies.
 
     Returns ({"best"|"final": {"rows": tensors of rows.safetensors, "adapter": …}}, run values, history).
     """
     from wake2vec.model.assemble import load_named
     from wake2vec.model.rows import train_rows
-    from wake2vec.training.trainer import Learner, fit
+    from wake2vec.training.fit import fit
+    from wake2vec.training.trainer import Learner
 
-    _begin(state, paths, settings, model)
+    fingerprint = _begin(state, paths, settings, model)
     causal = _assemble(paths, model, train_adapter=settings.get("adapters") == "train")
     train_rows(causal, settings["train"])
     _check_something_trains(causal, paths)
@@ -51,16 +64,23 @@ def rows_phase(
     learner = Learner(causal, objective)
     _to_device_of(learner, causal)
     callbacks = [_rounding()] if settings["row_precision"] == "bfloat16" else []
-    run = fit(learner, texts, settings, model["seed"], state, phase.upper(), callbacks)
-    history = run.pop("history")
+    if settings["snapshot_every"]:
+        callbacks.append(_snapshots(state / SNAPSHOTS, settings["snapshot_every"]))
+    run = fit(learner, texts, settings, model["seed"], state, phase.upper(), fingerprint, callbacks, tiers)
+    history, best = run.pop("history"), run.pop("best")
     states = {"final": _state_of(causal, settings, paths)}
-    load_named(learner, load_arrays(state / "best.safetensors"))
+    load_named(learner, load_arrays(best))
     states["best"] = _state_of(causal, settings, paths)
     return states, _run_values(phase, "rows", paths, settings, model, run), history
 
 
 def adapter_phase(
-    paths: Mapping[str, Any], settings: Mapping[str, Any], model: Mapping[str, Any], state: Path, out: Path
+    paths: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    model: Mapping[str, Any],
+    state: Path,
+    out: Path,
+    tiers: Mapping[str, str] | None = None,
 ) -> tuple[dict[str, Any], Any]:
     """P2: train LoRA adapters, or every weight of the transformer, around frozen rows.
 
@@ -68,9 +88,10 @@ def adapter_phase(
     Returns (run values, history).
     """
     from wake2vec.model.assemble import load_named, trainable
-    from wake2vec.training.trainer import Learner, fit
+    from wake2vec.training.fit import fit
+    from wake2vec.training.trainer import Learner
 
-    _begin(state, paths, settings, model)
+    fingerprint = _begin(state, paths, settings, model)
     causal = _assemble(paths, model)
     peft_model = None
     if settings["kind"] == "lora":
@@ -78,10 +99,11 @@ def adapter_phase(
     else:
         _unfreeze_body(causal)
     learner = Learner(causal)
-    run = fit(learner, _texts(paths, settings, model), settings, model["seed"], state, "P2")
-    history = run.pop("history")
+    texts = _texts(paths, settings, model)
+    run = fit(learner, texts, settings, model["seed"], state, "P2", fingerprint, tiers=tiers)
+    history, best = run.pop("history"), run.pop("best")
     if settings["keep"] == "best":
-        load_named(learner, load_arrays(state / "best.safetensors"))
+        load_named(learner, load_arrays(best))
     if peft_model is None:
         save_arrays(out, trainable(causal))
     else:
@@ -135,12 +157,30 @@ def _state_of(causal, settings, paths) -> dict[str, Any]:
     return state
 
 
-def _begin(state: Path, paths, settings, model) -> None:
-    hashes = {name: sha256(path) for name, path in sorted(paths.items()) if path is not None and Path(path).is_file()}
-    begin_state(
-        state,
-        json.dumps({"inputs": hashes, "settings": settings, "model": model}, sort_keys=True, default=str, indent=1),
-    )
+def _identity(name: str, path: str | Path) -> str:
+    """A hash of what an input says: not of how, when and on which machine it was made, which results say as well. A
+    checkpoint is thus at home on another machine that has made the same inputs.
+    """
+    if name == "manifest":
+        values = read_values(path)
+        return hash_of({key: values[key] for key in ("files", "embedding", "head", "tied")})
+    if Path(path).suffix == ".json" and name != "tokenizer":
+        return hash_of(read_values(path))
+    return sha256(path)
+
+
+AFTERWARDS = ("keep", "keep_checkpoints", "start")  # settings that change nothing of how a phase trains
+
+
+def _begin(state: Path, paths, settings, model) -> str:
+    """Take the phase's state folder and check its inputs, before any long work; returns the fingerprint."""
+    from wake2vec.bases.checkpoint import check_files
+
+    hashes = {name: _identity(name, path) for name, path in sorted(paths.items()) if path is not None}
+    settings = {name: value for name, value in settings.items() if name not in AFTERWARDS}
+    fingerprint = begin_state(state, {"inputs": hashes, "settings": settings, "model": dict(model)})
+    check_files(paths["manifest"])
+    return fingerprint
 
 
 def _texts(paths, settings, model):
@@ -217,6 +257,20 @@ def _unfreeze_body(causal) -> None:
         parameter.requires_grad_(True)
 
 
+def _snapshots(folder: Path, every: int):
+    """Rows every so many steps, for regimes and later starts."""
+    from transformers import TrainerCallback
+
+    from wake2vec.model.rows import rows_of
+
+    class Snapshots(TrainerCallback):
+        def on_step_end(self, args, state, control, model=None, **_):
+            if state.global_step % every == 0:
+                save_arrays(folder / f"step-{state.global_step:06d}.safetensors", rows_of(model.causal))
+
+    return Snapshots()
+
+
 def _rounding():
     """The notebooks' bfloat16 rows: rounded after every step, so that small updates are lost as theirs were."""
     from transformers import TrainerCallback
@@ -244,10 +298,24 @@ def _run_values(phase, kind, paths, settings, model, run) -> dict[str, Any]:
     } | run
 
 
-def publish_rows(states: Mapping[str, Any], kept: str, output: Any) -> None:
-    """Write the best and the final state's rows, and the kept one's as the phase's own, last."""
+def publish_rows(states: Mapping[str, Any], run: Mapping[str, Any], state: Path, output: Any) -> None:
+    """Write the snapshots (best, final, and those of steps before), and the kept state as the phase's own, last."""
+    out = Path(output.snapshots)
+    for path in sorted((state / SNAPSHOTS).glob("step-*.safetensors")):
+        if int(path.stem.removeprefix("step-")) <= run["final_step"]:
+            _link(path, out / path.name)
     for name in ("best", "final"):
-        save_arrays(output[name], states[name]["rows"])
-    if "adapter" in states[kept]:
-        save_arrays(output.adapter, states[kept]["adapter"])
-    save_arrays(output.rows, states[kept]["rows"])
+        save_arrays(out / f"{name}.safetensors", states[name]["rows"])
+    kept = states[run["kept"]]
+    if "adapter" in kept:
+        save_arrays(output.adapter, kept["adapter"])
+    save_arrays(output.rows, kept["rows"])
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same bytes under another name, on the disk twice only where it must be."""
+    with atomic_path(target) as temporary:
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)

@@ -1,11 +1,11 @@
-"""One training loop for every phase: transformers' Trainer, with our loss, our evaluation and lean checkpoints.
+"""One training loop for every phase: transformers' Trainer, with our loss, our evaluation and our checkpoints.
 
 Held-out loss is measured by the same function that scores finished models (language/likelihood.py), so the last line
-of a history and the score in the report are one number. Only what trains is saved.
+of a history and the score in the report are one number. Only what trains is saved, and everything that a resumed run
+needs to end bit for bit as an uninterrupted one (on a CPU).
 """
 
-import resource
-import sys
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,23 +13,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import nn
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import Trainer, TrainerCallback, TrainerState, TrainingArguments
 
+from wake2vec.errors import UserError
 from wake2vec.language.likelihood import bits_per_byte, token_nats
 from wake2vec.model.assemble import load_named, trainable
 from wake2vec.model.loss import cross_entropy
 from wake2vec.model.rows import head_of, hidden_states
 from wake2vec.storage import load_arrays, save_arrays
 from wake2vec.text.encoding import Encoded
-from wake2vec.training.checkpoints import complete, newest_checkpoint
+from wake2vec.training import resume
+from wake2vec.training.checkpoints import described, manifest_of, newest_checkpoint, save_checkpoint, thin_out
 from wake2vec.training.objectives import Objective
+from wake2vec.training.progress import Progress
 
-WEIGHTS = "trainable.safetensors"
-OPTIMIZERS = {"adamw": "adamw_torch_fused", "adafactor": "adafactor"}
-SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
+WEIGHTS, STATE = "trainable.safetensors", "trainer_state.json"
 
 
 @dataclass(frozen=True)
@@ -71,54 +71,203 @@ class Learner(nn.Module):
 
 
 class PhaseTrainer(Trainer):
-    """Trainer with wake2vec's loss, evaluation, best state and checkpoints."""
+    """Trainer with wake2vec's loss, evaluation, best state, checkpoints and stops."""
 
     def __init__(
-        self, learner: Learner, args: TrainingArguments, texts: Texts, best: Path, patience: int | None, **options: Any
+        self,
+        learner: Learner,
+        args: TrainingArguments,
+        texts: Texts,
+        settings: Mapping[str, Any],
+        progress: Progress,
+        parts: int,
+        **options: Any,
     ):
         super().__init__(
             learner, args, train_dataset=_Blocks(texts.blocks), eval_dataset=_Blocks(texts.blocks[:1]), **options
         )
         self.loss_is_scaled_for_ga = False  # the loss is a mean over the batch; accumulation divides it
-        self.texts, self.best_path, self.patience = texts, best, patience
+        self.texts, self.settings, self.progress = texts, settings, progress
+        self.fingerprint = progress.values["fingerprint"]
+        self.folder = Path(args.output_dir)
+        self.parts = parts  # pieces that a batch is cut into, where the device's memory is too small for it
+        self.best: dict[str, Any] | None = None  # the best state's file, as manifests name it
+        self.seconds = 0.0  # spent by the processes before this one
+        self.began = time.monotonic()
+        self.blocks_of_step: list[int] = []
+        self.asked_to_stop = threading.Event()
+
+    # One step ---------------------------------------------------------------------------------------------------------
+
+    def training_step(self, model, inputs, num_items_in_batch=None):
+        """The gradient of one batch, in as many pieces as memory needs; the sum is the whole batch's."""
+        self.blocks_of_step += inputs["index"].tolist()
+        ids = inputs["input_ids"]
+        loss = 0.0
+        for piece in ids.chunk(self.parts):
+            self.share = len(piece) / len(ids)
+            loss = loss + super().training_step(model, {"input_ids": piece}, num_items_in_batch)
+        return loss
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         model.step = self.state.global_step
         model.record = (self.state.global_step + 1) % self.args.logging_steps == 0
-        return model(**inputs)
+        loss = model(**inputs)
+        return loss if self.share == 1 else loss * self.share
+
+    def _get_grad_norm(self, model, grad_norm=None):
+        """Called before the optimizer's step: nothing that is not a number may reach the weights."""
+        norm = super()._get_grad_norm(model, grad_norm=grad_norm)
+        if not np.isfinite(float(norm)):
+            step, blocks = self.state.global_step + 1, ", ".join(map(str, sorted(self.blocks_of_step)))
+            raise Diverged(
+                f"{self.progress.name} step {step}: the gradient is {float(norm)}, so the loss is no longer a number, "
+                f"in blocks {blocks} of {len(self.texts.blocks)} (of {self.texts.blocks.shape[1]} tokens each) of the "
+                "training text."
+            )
+        self.blocks_of_step = []
+        return norm
+
+    def log(self, logs, start_time=None) -> None:
+        """A line of the history; P3's has its terms."""
+        super().log(logs | self.model.recorded if "loss" in logs else logs, start_time)
+
+    # Evaluation -------------------------------------------------------------------------------------------------------
 
     def evaluate(self, *_, **__) -> dict[str, float]:
         """Score held-out text and training sample; keep the trained state when it is the best so far."""
+        started = time.monotonic()
         causal, texts = self.model.causal, self.texts
         metrics = {}
         for name, encoded in (("heldout", texts.held_out), ("train_sample", texts.train_sample)):
+            self.progress.say("evaluating")
             nats = token_nats(causal, encoded, texts.begin, texts.context, texts.stride)
             metrics[f"{name}_loss"] = float(np.concatenate(nats).mean(dtype=np.float64))
             if name == "heldout":
                 metrics["heldout_bits_per_byte"] = bits_per_byte(nats, encoded)
         if self.model.objective is not None:
             metrics |= self.model.objective.measure(causal.get_input_embeddings().new)
-        best = self.state.best_metric
-        if best is None or metrics["heldout_loss"] < best:
-            self.state.best_metric, self.state.best_global_step = metrics["heldout_loss"], self.state.global_step
-            save_arrays(self.best_path, trainable(self.model))
+        self.progress.silence = time.monotonic() - started  # so long a silence is no stall
+        if self.state.best_metric is None or metrics["heldout_loss"] < self.state.best_metric:
+            step = self.state.global_step
+            path = self.folder / f"best-{step}.safetensors"
+            self._saving(lambda: save_arrays(path, trainable(self.model), hashed=False))
+            self.best = {"step": step, "file": path.name} | described(path)
+            self.state.best_metric, self.state.best_global_step = metrics["heldout_loss"], step
         self.log(dict(metrics))
-        since = [r for r in self.state.log_history if "heldout_loss" in r and r["step"] > self.state.best_global_step]
-        if self.patience is not None and len(since) >= self.patience:
-            self.control.should_training_stop = True
+        if reason_to_stop(self.state.log_history, self.state.best_global_step, self.settings):
+            # saved at once: what was decided must not be decided anew after a kill
+            self.control.should_training_stop = self.control.should_save = True
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
-    def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
-        save_arrays(Path(output_dir) / WEIGHTS, trainable(self.model))
+    # Checkpoints ------------------------------------------------------------------------------------------------------
 
     def _save_checkpoint(self, model, trial) -> None:
-        super()._save_checkpoint(model, trial)
-        folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
-        complete(folder)
+        self.progress.say("saving")
+        self._saving(
+            lambda: save_checkpoint(self.folder, self.state.global_step, self._write, self.fingerprint, self.best)
+        )
+        thin_out(self.folder, self.settings["keep_checkpoints"], self.best)
+        if self.progress.mirrors is not None:
+            self.progress.mirrors.push()
+
+    def _write(self, folder: Path) -> None:
+        save_arrays(folder / WEIGHTS, trainable(self.model), hashed=False)
+        running = {
+            "loss": float(self._tr_loss),
+            "logged_at": self._globalstep_last_logged,
+            "seconds": self.seconds_in_all(),
+            "parts": self.parts,
+        }
+        resume.save_state(folder, self.optimizer, self.lr_scheduler, running)
+        self.state.save_to_json(str(folder / STATE))
+
+    def _saving(self, save) -> None:
+        """Save; where the disk is full, free what older checkpoints take and try once more."""
+        try:
+            return save()
+        except OSError:
+            thin_out(self.folder, 1, self.best)
+        try:
+            return save()
+        except OSError as error:
+            kept = newest_checkpoint(self.folder, self.fingerprint)
+            raise UserError(
+                f"{self.folder}: step {self.state.global_step} could not be saved: {error.strerror or error}. "
+                + (f"{kept.name} is there and whole. " if kept else "")
+                + "Free some space and run the same command again: it goes on from there."
+            ) from None
+
+    def seconds_in_all(self) -> float:
+        return self.seconds + time.monotonic() - self.began
+
+    def restore(self, folder: Path, state: TrainerState) -> None:
+        """The learner as it was when a checkpoint was saved, with the Trainer's state from there."""
+        self._load_from_checkpoint(str(folder))
+        self.state = state
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model=None) -> None:
-        load_named(self.model, load_arrays(Path(resume_from_checkpoint) / WEIGHTS))
+        folder = Path(resume_from_checkpoint)
+        load_named(self.model, load_arrays(folder / WEIGHTS))
+        self.best = manifest_of(folder)["best"]
+        self.seconds = resume.read_scalars(folder)["running"]["seconds"]
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is not None:
+            resume.load_optimizer(Path(checkpoint), self.optimizer, self.lr_scheduler)
+
+    def _load_scaler(self, checkpoint: str | None) -> None:
+        """Gradients are float32 and never scaled."""
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        if checkpoint is not None:
+            resume.restore_random(Path(checkpoint))
+
+
+class Loop(TrainerCallback):
+    """Evaluates before the first step and after the last, stops where it is asked to, and goes on with the mean of the
+    training loss that a checkpoint left unfinished.
+    """
+
+    def __init__(self, checkpoint: Path | None):
+        self.checkpoint, self.trainer = checkpoint, None
+
+    def on_train_begin(self, args, state, control, **_):
+        if self.checkpoint is None:
+            self.trainer.evaluate()
+            return
+        running = resume.read_scalars(self.checkpoint)["running"]
+        self.trainer._tr_loss.fill_(running["loss"])
+        self.trainer._globalstep_last_logged = running["logged_at"]
+
+    def on_step_end(self, args, state, control, **_):
+        if state.global_step >= state.max_steps:
+            control.should_evaluate = control.should_log = True
+        elif self.trainer.asked_to_stop.is_set():
+            control.should_save = control.should_training_stop = True
+
+
+class Diverged(Exception):
+    """The loss or its gradient is not a number."""
+
+
+def reason_to_stop(log: list[dict[str, float]], best_step: int, settings: Mapping[str, Any]) -> str | None:
+    """Why training ends before its last step, by the evaluations so far; None to go on.
+
+    `patience`: that many evaluations since the best one. `max_gap`: held-out loss above the training sample's, in nats
+    per token.
+    """
+    evaluated = [entry for entry in log if "heldout_loss" in entry]
+    since = [entry for entry in evaluated if entry["step"] > best_step]
+    patience, most = settings["patience"], settings["max_gap"]
+    if patience is not None and len(since) >= patience:
+        return f"{len(since)} evaluations without a better one"
+    if most is not None and evaluated:
+        gap = evaluated[-1]["heldout_loss"] - evaluated[-1]["train_sample_loss"]
+        if gap > most:
+            return f"held-out loss is {gap:.2f} nats above the training sample's, more than max_gap {most:g}"
+    return None
 
 
 class _Blocks(torch.utils.data.Dataset):
@@ -128,45 +277,8 @@ class _Blocks(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return len(self.blocks)
 
-    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        return {"input_ids": torch.from_numpy(self.blocks[index])}
-
-
-class _Progress(TrainerCallback):
-    """Evaluates before the first step and after the last; logs P3's terms; prints one line of progress."""
-
-    def __init__(self, name: str, tokens_per_step: int):
-        self.name, self.tokens_per_step, self.trainer = name, tokens_per_step, None
-
-    def on_train_begin(self, args, state, control, **_):
-        self.started, self.first = time.monotonic(), state.global_step
-        if state.global_step == 0:
-            self.trainer.evaluate()
-
-    def on_step_end(self, args, state, control, **_):
-        if state.global_step >= state.max_steps:
-            control.should_evaluate = control.should_log = True
-        if control.should_save:
-            control.should_log = (
-                True  # the Trainer's running mean is in no checkpoint: a resumed run must begin a new one too
-            )
-
-    def on_log(self, args, state, control, logs=None, **_):
-        if "loss" in logs:
-            state.log_history[-1].update(self.trainer.model.recorded)
-        said = [f"{label} {logs[key]:.3f}" for key, label in _SHOWN.items() if key in logs]
-        if not said:
-            return
-        if done := state.global_step - self.first:
-            seconds = time.monotonic() - self.started
-            left = int(seconds / done * (state.max_steps - state.global_step))
-            said += [f"{done * self.tokens_per_step / seconds:,.0f} tokens/s", f"{left // 60}:{left % 60:02d} left"]
-        share = state.global_step / state.max_steps
-        where = f"{self.name} step {state.global_step}/{state.max_steps} ({share:.0%})"
-        print(" · ".join([where, *said]), file=sys.stderr, flush=True)
-
-
-_SHOWN = {"loss": "loss", "heldout_loss": "held-out loss", "heldout_bits_per_byte": "bits/byte"}
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return {"input_ids": torch.from_numpy(self.blocks[index]), "index": index}
 
 
 def _term_logs(terms: Mapping[str, torch.Tensor], weights: Mapping[str, float], new: torch.Tensor) -> dict[str, float]:
@@ -183,111 +295,3 @@ def _term_logs(terms: Mapping[str, torch.Tensor], weights: Mapping[str, float], 
         )
         logs["grad_norm_term" if name == "norm" else f"grad_{name}"] = float(gradient.norm())
     return logs
-
-
-def fit(
-    learner: Learner,
-    texts: Texts,
-    settings: Mapping[str, Any],
-    seed: int,
-    state: Path,
-    name: str,
-    callbacks: list | None = None,
-) -> dict[str, Any]:
-    """Train what requires a gradient in `learner`, resuming from `state` where it holds a complete checkpoint.
-
-    settings: a phase's block of the configuration. Afterwards the learner is as it was after the last step;
-    `state`/best.safetensors holds the best state by held-out loss.
-
-    Returns what run.json reports: steps, best, losses, seconds, memory; and `history`, a DataFrame.
-    """
-    args = TrainingArguments(
-        output_dir=str(state),
-        max_steps=settings["steps"],
-        learning_rate=settings["learning_rate"],
-        lr_scheduler_type=SCHEDULES[settings["schedule"]],
-        warmup_steps=settings["warmup"],
-        optim=OPTIMIZERS[settings["optimizer"]],
-        weight_decay=settings["weight_decay"],
-        per_device_train_batch_size=settings["batch"],
-        gradient_accumulation_steps=settings["accumulate"],
-        max_grad_norm=settings["max_grad_norm"],
-        logging_steps=settings["log_every"],
-        eval_strategy="steps",
-        eval_steps=settings["evaluate_every"],
-        save_strategy="steps",
-        save_steps=settings["checkpoint_every"],
-        save_total_limit=2,
-        seed=seed,
-        data_seed=seed,
-        report_to=[],
-        disable_tqdm=True,
-        remove_unused_columns=False,
-        logging_nan_inf_filter=False,
-        dataloader_pin_memory=torch.cuda.is_available(),
-    )
-    tokens_per_step = settings["batch"] * settings["accumulate"] * settings["sequence"]
-    progress = _Progress(name, tokens_per_step)
-    trainer = PhaseTrainer(
-        learner, args, texts, state / "best.safetensors", settings["patience"], callbacks=[progress, *(callbacks or [])]
-    )
-    for unwanted in ("PrinterCallback", "ProgressCallback"):
-        trainer.callback_handler.callbacks = [
-            c for c in trainer.callback_handler.callbacks if type(c).__name__ != unwanted
-        ]
-    progress.trainer = trainer
-    checkpoint = newest_checkpoint(state)
-    if checkpoint is not None:
-        print(f"{name}: resuming from {checkpoint}", file=sys.stderr, flush=True)
-    started = time.monotonic()
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    history = history_frame(trainer.state.log_history)
-    evaluated = history.dropna(subset=["heldout_loss"])
-    best = evaluated.loc[evaluated["step"] == trainer.state.best_global_step].iloc[0]
-    steps = trainer.state.global_step
-    return {
-        "history": history,
-        "steps": steps,
-        "stopped_early": steps < settings["steps"],
-        "best_step": int(trainer.state.best_global_step),
-        "final_step": steps,
-        "best_heldout_bits_per_byte": float(best["heldout_bits_per_byte"]),
-        "final_heldout_bits_per_byte": float(evaluated.iloc[-1]["heldout_bits_per_byte"]),
-        "first_train_loss": float(evaluated.iloc[0]["train_sample_loss"]),
-        "final_train_loss": float(evaluated.iloc[-1]["train_sample_loss"]),
-        "trainable_parameters": sum(p.numel() for p in learner.parameters() if p.requires_grad),
-        "tokens_seen": steps * tokens_per_step,
-        "seconds": time.monotonic() - started,
-        "peak_memory_bytes": peak_memory(),
-        "resumed_from": int(checkpoint.name.split("-")[1]) if checkpoint else None,
-    }
-
-
-HISTORY_COLUMNS = {
-    "step": "step",
-    "loss": "train_loss",
-    "learning_rate": "learning_rate",
-    "grad_norm": "grad_norm",
-    "heldout_loss": "heldout_loss",
-    "heldout_bits_per_byte": "heldout_bits_per_byte",
-    "train_sample_loss": "train_sample_loss",
-}
-
-
-def history_frame(log: list[dict[str, float]]) -> pd.DataFrame:
-    """One row a step from the Trainer's log: what was logged and what was evaluated there, side by side."""
-    rows: dict[int, dict[str, float]] = {}
-    for entry in log:
-        if "loss" in entry or "heldout_loss" in entry:
-            rows.setdefault(entry["step"], {}).update(entry)
-    frame = pd.DataFrame([rows[step] for step in sorted(rows)]).drop(columns="epoch", errors="ignore")
-    frame = frame.rename(columns=HISTORY_COLUMNS)
-    first = [column for column in HISTORY_COLUMNS.values() if column in frame]
-    return frame[first + sorted(set(frame) - set(first))]
-
-
-def peak_memory() -> int:
-    """Bytes: the GPU's peak where one is used, this process's otherwise."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
