@@ -1,12 +1,13 @@
 # Two commands for a fresh machine with Python 3.11+, make and git:
 #   make demo    set up, then: snakemake results/tiny/report.html
 #   make test    set up, then every check
+# and, while something trains: make heartbeat    how the runs are doing (PLACES="results s3://bucket/mirror")
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test setup lint unit docs
+.PHONY: demo test setup lint unit docs heartbeat
 
 demo: setup
 	@echo "== running the pipeline on the built-in testbed"
@@ -39,3 +40,8 @@ unit: setup
 # the generated parts of config/: run after changing wake2vec/settings.py
 docs: setup
 	$(BIN)/python -m wake2vec.config_docs
+
+# does not set up: that would change the packages under a run. What it finds to be wrong is no error of make's
+heartbeat:
+	@test -x $(BIN)/python || { echo "wake2vec is not set up here: run make setup first"; exit 1; }
+	@$(BIN)/python -m wake2vec.heartbeat $(PLACES) || test $$? -eq 3
