@@ -74,7 +74,8 @@ def _wake2vec(causal: Any, cell: dict[str, Any]):
     from transformers import Trainer, TrainingArguments
 
     from wake2vec.model.rows import inject, train_rows
-    from wake2vec.training.trainer import OPTIMIZERS, Learner
+    from wake2vec.training.fit import OPTIMIZERS
+    from wake2vec.training.trainer import Learner
 
     embedding, *head = (rows.numpy() for rows in new_rows(cell))
     inject(causal, embedding, head[0] if head else None, "shared" if cell["tied"] else "separate")

@@ -261,7 +261,7 @@ def main() -> None:
     import peft  # noqa: F401
     import transformers
 
-    import wake2vec.training.trainer  # noqa: F401
+    import wake2vec.training.fit  # noqa: F401
 
     transformers.logging.set_verbosity_error()
     say = speaker(arguments.out)

@@ -236,8 +236,9 @@ def test_a_training_step_is_as_high_as_planned(case):
     """A real step of the real learner: all but what is held throughout, and CUDA."""
     from transformers.optimization import Adafactor
 
+    from wake2vec.training.fit import OPTIMIZERS
     from wake2vec.training.objectives import Objective, Pairs
-    from wake2vec.training.trainer import OPTIMIZERS, Learner
+    from wake2vec.training.trainer import Learner
 
     config, phase, changes, rows = CASES[case]
     model = run(**STEP | changes)
