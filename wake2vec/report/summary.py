@@ -114,6 +114,7 @@ def _vocabulary(results: Results) -> dict[str, Any]:
         "injection.new_rows": len(forms),
         "injection.words": len({form["word"] for form in forms}),
         "injection.reused": len(results.injection.get("reused", [])),
+        "initial.method": results.initial.get("method"),  # none where a run starts from another's rows
         "injection.not_injectable": len(results.injection.get("not_injectable", [])),
         "injection.rows_unseen": sum(form["count_train"] == 0 for form in forms),
         "injection.rows_once": sum(form["count_train"] == 1 for form in forms),

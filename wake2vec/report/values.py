@@ -56,6 +56,7 @@ def model_flags(summary: Summary, figures: Collection[str]) -> dict[str, bool]:
     flags = {phase: phase in summary["phases"] for phase in ("p1", "p2", "p3")}
     flags |= {f"figure_{name}": f"{name}.svg" in figures for name in FIGURES}
     return flags | {
+        "initial": bool(summary.get("initial.method")),
         "scored": bool(phases_with(summary, "bits_per_byte")),
         "leak": summary["lexicon_saw_held_out"],
         "geometry": bool(phases_with(summary, "norms.new.count")),
