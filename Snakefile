@@ -11,10 +11,14 @@ from snakemake.exceptions import WorkflowError
 from wake2vec import config as configuration
 from wake2vec import layout
 from wake2vec.errors import UserError
+from wake2vec.workdir import forget_dead_runs
 
 
 configfile: "config/config.yaml"
 
+
+if workflow.is_main_process:
+    forget_dead_runs()  # so that the same command goes on after a kill
 
 try:
     study = configuration.load(config)
