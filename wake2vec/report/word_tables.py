@@ -135,7 +135,10 @@ def initial_table(initial: Mapping[str, Any]) -> str:
         ["norm, mean ± standard deviation", *(_spread(side["norm"]) for side in sides.values())],
         ["norm, smallest to largest", *(_range(side["norm"]) for side in sides.values())],
         ["norm of the base rows, mean ± standard deviation", *(_spread(side["base_norm"]) for side in sides.values())],
-        ["cosine with the nearest base row, mean", *(_spread(side["nearest"]["cosine"]) for side in sides.values())],
+        [
+            "cosine with the nearest base row, mean ± standard deviation",
+            *(_spread(side["nearest"]["cosine"]) for side in sides.values()),
+        ],
         ["… of how many new rows", *(count(side["nearest"]["sample"]) for side in sides.values())],
         ["… different base rows among the nearest", *(count(side["nearest"]["distinct"]) for side in sides.values())],
     ]
