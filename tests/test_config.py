@@ -241,3 +241,9 @@ def test_schema_accepts_what_is_shipped_and_refuses_a_typo():
     jsonschema.validate(SHIPPED, config_docs.schema())
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(changed("models", "a", "p1", "stepz", to=3), config_docs.schema())
+
+
+def test_two_tiers_are_two_places():
+    with pytest.raises(UserError, match="tiers.safety: the same place as tiers.mirror"):
+        load({"tiers": {"mirror": "/drive/wake2vec/", "safety": "/drive/wake2vec"}})
+    assert load({"tiers": {"mirror": "/drive", "safety": None, "other": None}}).tiers["mirror"] == "/drive"

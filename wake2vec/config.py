@@ -126,6 +126,10 @@ def _broken_references(study: Study) -> list[str]:
         if model.corpus not in study.corpora:
             problems.append(_unknown(f"models.{name}.corpus", model.corpus, study.corpora))
         problems += _broken_start(name, study) + _unsaved_steps(name, study)
+    places: dict[str, str] = {}
+    for tier, place in study.tiers.items():
+        if place is not None and (other := places.setdefault(place.rstrip("/"), tier)) != tier:
+            problems.append(f"tiers.{tier}: the same place as tiers.{other}; a second copy needs a place of its own.")
     return problems
 
 

@@ -14,20 +14,20 @@ _held: dict[Path, object] = {}  # open as long as this process lives
 def forget_dead_runs(folder: Path = Path(".snakemake")) -> None:
     """Delete Snakemake's locks in a directory where no run is alive, and be one that is, until this process ends.
 
-    Where the filesystem has no locks nothing is deleted.
+    Where the filesystem has no locks, or nothing can be written, nothing is deleted.
     """
-    folder.mkdir(exist_ok=True)
     path = (folder / "alive.lock").resolve()
     if path in _held:
         return
-    file = _held[path] = open(path, "a")  # noqa: SIM115
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder / "locks", ignore_errors=True)
-        (folder / "locks").mkdir()
-    except OSError:
-        pass  # another run is alive, or there are no locks here
-    try:
+        folder.mkdir(exist_ok=True)
+        file = _held[path] = open(path, "a")  # noqa: SIM115
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder / "locks", ignore_errors=True)
+            (folder / "locks").mkdir()
+        except BlockingIOError:
+            pass  # another run is alive
         fcntl.flock(file, fcntl.LOCK_SH)  # shared: runs that only look may be several
     except OSError:
         pass

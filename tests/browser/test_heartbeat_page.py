@@ -2,7 +2,6 @@
 text can be read in light and in dark, and hostile text stays text."""
 
 import math
-import shutil
 
 import pytest
 
@@ -10,14 +9,8 @@ from tests.heartbeat.heartbeat_states import write_log, write_snapshots, write_s
 from wake2vec.heartbeat.page import write_page
 from wake2vec.heartbeat.vitals import look
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 WIDTHS = (1200, 400)
 SCRIPT = "<script>document.title='owned'</script><b>bold</b>"
-
-if CHROMIUM is None:
-    pytest.skip("there is no Chromium here (Debian: apt-get install chromium)", allow_module_level=True)
-sync_api = pytest.importorskip("playwright.sync_api", reason="the Python package playwright is not installed")
 
 
 def losses(last, every=10):
@@ -54,14 +47,6 @@ def file(tmp_path_factory):
     folder = write_runs(tmp_path_factory.mktemp("runs") / "results")
     write_page(look([str(folder)]), folder.parent / "page.html")
     return folder.parent / "page.html"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module", params=["light", "dark"])

@@ -1,8 +1,6 @@
 """The pages in a real browser (headless Chromium): figures load, links lead somewhere, hostile text stays text, nothing
 leaves the machine, and nothing is wider than the screen of a desktop or a phone."""
 
-import shutil
-
 import pytest
 
 from tests.report.report_results import SCRIPT, draw_placeholders, make_results
@@ -12,14 +10,8 @@ from wake2vec.report.summary import summarise
 from wake2vec.report.tables import model_tables
 from wake2vec.storage import write_text
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 WIDTHS = (1280, 390)
 TITLE = "tiny <b>run</b>"
-
-if CHROMIUM is None:
-    pytest.skip("there is no Chromium here (Debian: apt-get install chromium)", allow_module_level=True)
-sync_api = pytest.importorskip("playwright.sync_api", reason="the Python package playwright is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +32,6 @@ def write_tables(folder, tables):
     for name, text in tables.items():
         write_text(folder / "tables" / f"{name}.md", text)
     draw_placeholders(folder / "figures")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module", params=["report", "paper"])

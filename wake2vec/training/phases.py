@@ -265,8 +265,16 @@ def _snapshots(folder: Path, every: int):
 
     class Snapshots(TrainerCallback):
         def on_step_end(self, args, state, control, model=None, **_):
-            if state.global_step % every == 0:
-                save_arrays(folder / f"step-{state.global_step:06d}.safetensors", rows_of(model.causal))
+            if state.global_step % every:
+                return
+            path = folder / f"step-{state.global_step:06d}.safetensors"
+            try:
+                save_arrays(path, rows_of(model.causal))
+            except OSError as error:
+                raise UserError(
+                    f"{path} could not be saved: {error.strerror or error}. Free some space and run the same command "
+                    "again: it goes on from the newest checkpoint."
+                ) from None
 
     return Snapshots()
 
