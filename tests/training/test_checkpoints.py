@@ -10,7 +10,7 @@ import pytest
 from tests.training.conftest import MODEL, block
 from wake2vec.settings import Rows
 from wake2vec.storage import load_arrays
-from wake2vec.training import phases
+from wake2vec.training import phases, trainer
 from wake2vec.training.checkpoints import checkpoints_of, fault, steps_of
 
 ROWS = block(Rows)
@@ -170,3 +170,20 @@ def test_what_changes_nothing_of_the_training_does_not_train_again(run, tmp_path
     assert "trained already with these settings and inputs" in capsys.readouterr().err
     assert values["resumed_from"] == 12 and values["kept"] == "final"
     assert same(again, whole[0]) and history.equals(whole[2])
+
+
+def test_a_save_that_works_at_the_second_try_loses_nothing(run, tmp_path, whole, monkeypatch):
+    """Room is made by deleting what is old: never the best state, though no checkpoint may name it yet."""
+    save, failed = trainer.save_checkpoint, []
+
+    def full_once(state, step, *arguments):
+        if step == 12 and not failed:
+            failed.append(step)
+            raise OSError(28, "No space left on device")
+        return save(state, step, *arguments)
+
+    monkeypatch.setattr(trainer, "save_checkpoint", full_once)
+    states, values, _ = p1(run, tmp_path / "tight")
+    assert failed and values["best_step"] == 12  # evaluated, and saved as the best, just before the checkpoint
+    assert same(states, whole[0])
+    assert all(fault(folder) is None for folder in checkpoints_of(tmp_path / "tight/state"))
