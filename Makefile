@@ -37,7 +37,7 @@ unit: setup
 	@echo "== tests"
 	$(BIN)/python -m pytest
 
-# the generated parts of config/: run after changing wake2vec/settings.py
+# the generated parts of config/: run after changing wake2vec/settings/
 docs: setup
 	$(BIN)/python -m wake2vec.config_docs
 

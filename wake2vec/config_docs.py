@@ -1,4 +1,4 @@
-"""config/schema.json for editors and the key table of config/README.md, generated from wake2vec/settings.py.
+"""config/schema.json for editors and the key table of config/README.md, generated from wake2vec/settings/.
 
 python -m wake2vec.config_docs     writes both
 """

@@ -1,0 +1,122 @@
+"""Settings of what is trained: the new vocabulary, its initial rows, and the three phases."""
+
+from typing import Literal
+
+from wake2vec.settings.common import Settings, State, setting
+
+
+class Vocabulary(Settings):
+    match: Literal["word", "substring"] = setting(
+        "word", "inject whole words, or the notebooks' `add_tokens`, which fires inside other words too"
+    )
+    min_fires: int = setting(2, "a form that fires less often in the training text gets no row; 0 keeps all", ge=0)
+    synthetic: bool = setting(False, "give the synthetic coinages rows as well")
+
+
+class Initialisation(Settings):
+    method: Literal["compositional", "spherical", "gaussian", "subtoken_mean"] = setting(
+        "compositional", "how a new row starts"
+    )
+    alpha: float = setting(
+        0.25, "compositional: weight of prefix and of suffix; the root has 1 - 2 alpha", ge=0, le=0.5
+    )
+    fallback: Literal["subtoken_mean", "random"] = setting(
+        "subtoken_mean", "compositional: for a word without parts; `random` is a small vector of the base's deviation"
+    )
+    noise: float = setting(0.05, "compositional: noise, in standard deviations of the base rows", ge=0)
+    radius: float = setting(1.5, "spherical: radius, in base radii (standard deviation x sqrt(dimension))", gt=0)
+    spread: float = setting(0.1, "gaussian: standard deviation around the base mean, in base standard deviations", ge=0)
+
+
+class Training(Settings):
+    """What every phase has."""
+
+    steps: int = setting(400, "optimizer steps at most", ge=1)
+    learning_rate: float = setting(1e-3, "highest, after the warm-up", gt=0)
+    warmup: float = setting(0.05, "share of the steps", ge=0, lt=1)
+    schedule: Literal["cosine", "linear", "constant"] = setting("cosine", "of the learning rate after the warm-up")
+    optimizer: Literal["adamw", "adafactor"] = setting("adamw", "as in transformers' Trainer")
+    weight_decay: float = setting(0.0, "AdamW's; on free rows it only shrinks what is rarely seen", ge=0)
+    batch: int = setting(8, "sequences in one forward pass", ge=1)
+    accumulate: int = setting(1, "forward passes in one optimizer step", ge=1)
+    sequence: int = setting(128, "tokens in a sequence", ge=8)
+    max_grad_norm: float = setting(1.0, "gradients are scaled down to this norm; 0 leaves them", ge=0)
+    log_every: int = setting(10, "steps between two lines of training loss", ge=1)
+    evaluate_every: int = setting(50, "steps between two held-out evaluations", ge=1)
+    checkpoint_every: int = setting(100, "steps between two checkpoints", ge=1)
+    keep_checkpoints: int = setting(2, "complete checkpoints that stay, besides the best state", ge=1)
+    patience: int | None = setting(
+        None, "stop after this many evaluations without a better one; null never stops", ge=1
+    )
+    max_gap: float | None = setting(
+        None,
+        "stop when held-out loss exceeds the training sample's by more than this, in nats per token; null never stops",
+        gt=0,
+    )
+    keep: Literal["best", "final"] = setting("best", "which state later phases use: lowest held-out loss, or the last")
+
+
+class Rows(Training):
+    """P1: the rows alone."""
+
+    train: Literal["new", "all", "masked"] = setting(
+        "new",
+        "new rows; all rows; or the notebooks' whole matrix with masked gradients (weight decay reaches base rows)",
+    )
+    texts: tuple[Literal["train", "synthetic", "lexicon"], ...] = setting(
+        ("train",), "what is trained on; `lexicon` appends the word list, as the notebooks did", min_length=1
+    )
+    row_precision: Literal["float32", "bfloat16"] = setting(
+        "float32", "bfloat16 rounds the rows after every step, as the notebooks' did"
+    )
+    snapshot_every: int | None = setting(
+        None, "rows saved every so many steps, for regimes and later starts; null keeps best and final only", ge=1
+    )
+
+
+class Adapter(Training):
+    """P2: the transformer, the rows frozen."""
+
+    start: State = setting(
+        "kept", "which state of P1's rows this phase and what follows stand on; `kept` takes the rows as they stand"
+    )
+    kind: Literal["lora", "full"] = setting("lora", "LoRA adapters, or every weight of the transformer")
+    rank: int = setting(8, "LoRA: rank", ge=1)
+    alpha: float = setting(16, "LoRA: scale", gt=0)
+    dropout: float = setting(0.1, "LoRA: dropout", ge=0, lt=1)
+    targets: tuple[str, ...] | None = setting(
+        None, "LoRA: module names; null takes q k v gate up down, under the architecture's own names"
+    )
+
+
+class Alignment(Rows):
+    """P3: the rows again, drawn towards their parts."""
+
+    keep: Literal["best", "final"] = setting(
+        "final", "which state is used afterwards; the best by held-out loss may be the one before any alignment"
+    )
+    adapters: Literal["frozen", "train"] = setting("frozen", "P2's LoRA adapters in this phase")
+    lambda_morpheme: float = setting(1.0, "weight of the morpheme term", ge=0)
+    lambda_repulsion: float = setting(0.05, "weight of the repulsion term", ge=0)
+    lambda_norm: float = setting(0.01, "weight of the norm term", ge=0)
+    morpheme: Literal["cosine", "mse"] = setting(
+        "cosine", "1 - cosine to the parts' mean; or the notebooks' mean squared error, whose gradient vanishes"
+    )
+    held_out_pairs: float = setting(0.1, "share of the word-parts pairs kept out of the loss", gt=0, lt=1)
+
+
+class Regimes(Settings):
+    """Thresholds of wake2vec/training/regimes.py, where the rules are stated."""
+
+    plateau: float = setting(
+        0.01,
+        "plateau: no later evaluation betters held-out loss by more than this share of its whole fall",
+        ge=0,
+        lt=1,
+    )
+    fried_gap: float = setting(
+        0.5, "fried: the train/held-out gap has grown by more than this since sweet, in nats per token", ge=0
+    )
+    fried_rise: float = setting(
+        0.02, "fried: at the same step, held-out loss is above its lowest by more than this, in nats per token", ge=0
+    )
