@@ -226,6 +226,7 @@ CASES = {
     "P2, every weight": (SMALL, "p2", {"p2_kind": "full"}, 1500),
     "P3": (SMALL, "p3", {}, 1500),
     "P3, many rows": (WIDE, "p3", {"p3_sequence": 16}, 20000),
+    "P3, every term": (WIDE, "p3", {"p3_sequence": 16, "p3_lambda_direction": 1.0, "p3_lambda_device": 1.0}, 20000),
     "P3, many rows, mse": (WIDE, "p3", {"p3_sequence": 16, "p3_morpheme": "mse"}, 20000),
     "the optimizer's step": (WIDE, "p1", {"p1_batch": 1, "p1_sequence": 16, "p1_optimizer": "adafactor"}, 20000),
 }
@@ -237,7 +238,8 @@ def test_a_training_step_is_as_high_as_planned(case):
     from transformers.optimization import Adafactor
 
     from wake2vec.training.fit import OPTIMIZERS
-    from wake2vec.training.objectives import Objective, Pairs
+    from wake2vec.training.objective_pairs import assemble
+    from wake2vec.training.objectives import Objective
     from wake2vec.training.trainer import Learner
 
     config, phase, changes, rows = CASES[case]
@@ -249,10 +251,11 @@ def test_a_training_step_is_as_high_as_planned(case):
     planned = max(passing, numbers["gradients"] + numbers["temporaries"])
     causal, objective = real(config, model, phase, rows), None
     if phase == "p3":
-        targets = torch.randn(rows, config.hidden_size).numpy()
-        planned -= targets.nbytes  # made beforehand
-        pairs = Pairs(np.arange(rows), targets, np.zeros(rows, bool))
-        objective = Objective(pairs, [str(row) for row in range(rows)], 1.0, settings, 0)
+        targets = dict(zip(map(str, range(rows)), torch.randn(rows, config.hidden_size).numpy(), strict=True))
+        affixes = {word: [f"-{i % 9}"] for i, word in enumerate(targets)}
+        devices = {word: str(i % 3) for i, word in enumerate(targets)}
+        material = assemble(list(targets), (targets, None), (targets, None), affixes, devices, share=1e-6, seed=0)
+        objective = Objective(material, settings, 0)
     learner = Learner(causal, objective).train()
     learner.record = True
     trained = [p for p in learner.parameters() if p.requires_grad]

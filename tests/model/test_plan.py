@@ -42,6 +42,12 @@ def test_what_is_left_and_what_is_missing(planned):
     assert "It fits T4, L4, A100-40GB and H100." in page(needs) and "To make it smaller" not in page(needs)
 
 
+def test_what_the_plan_leaves_out_is_said(planned):
+    shared = page(planned(run(phases=["p1", "p2", "p3"], p3_rows="factored")))
+    assert "The rows of P3 share the vectors of their parts" in shared
+    assert "share the vectors" not in page(planned(run()))
+
+
 def test_bytes_to_fetch_to_keep_and_to_merge(planned):
     needs = planned(run(phases=["p1", "p2"], precision="bfloat16", p1_optimizer="adafactor"))
     assert needs["download"] == {"bytes": 2 * 1_100_048_384, "dtype": "bfloat16"}

@@ -21,7 +21,7 @@ TRIALS = int(os.environ.get("WAKE2VEC_KILLS", 3))  # runs that are killed, a pha
 @pytest.mark.parametrize("phase", ["p1", "p2", "p3"])
 def test_a_run_killed_at_any_moment_publishes_the_same_bytes(run, tmp_path, phase):
     settings = {
-        "p1": lambda: block(Rows, snapshot_every=4, accumulate=2, patience=2),
+        "p1": lambda: block(Rows, rows="factored", snapshot_every=4, accumulate=2, patience=2),
         "p2": lambda: block(Adapter, dropout=0.2),
         "p3": lambda: block(Alignment, optimizer="adafactor"),
     }[phase]()

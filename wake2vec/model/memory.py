@@ -26,7 +26,8 @@ activations   what autograd keeps for the backward pass, caught by `saved_tensor
 loss          last hidden states, and the most of: model/loss.py, forward and backward, as torch's MemTracker sees it;
               the gradients that it leaves beside the backward pass of the last layer, which has three tensors as large
               as its widest activation and a dequantised weight
-objective     P3's targets, and what its terms keep and make on their way back, beyond the highest point of the loss
+objective     what P3's terms keep of their batches and make on their way back, beyond the highest point of the loss;
+              their targets are in the host's memory
 evaluation    BATCH_TOKENS tokens through the widest layer, without gradients, or their loss
 """
 
@@ -43,10 +44,11 @@ from wake2vec.language.likelihood import BATCH_TOKENS
 from wake2vec.settings import head_mode
 
 CUDA_ALLOWANCE = 2**30  # not derived: CUDA's context, cuBLAS's workspace, and what the allocator's rounding wastes
-# of P3, [new rows, d]: what the morpheme term keeps (2 or 1), and gradients of gathers and of their sums on its way
-# back, at a step that logs the terms; read off torch's profiler, and held to it by a test
-OBJECTIVE_TENSORS = {"cosine": 8, "mse": 6}
-REPULSION_TENSORS = 4  # [REPULSION_PAIRS, d]: both sides' rows, as they are and at length 1
+# of P3, at a step that logs the terms; read off torch's profiler, and held to it by a test
+OBJECTIVE_GRADIENTS = 2  # [new rows, d]: a term's gradient and the one before it
+OBJECTIVE_TENSORS = {"cosine": 2.6, "mse": 1.6}  # [batch of a term, d]
+DIRECTION_TENSORS = 3.7  # [batch of a term, d], with the device term's smaller batch
+REPULSION_TENSORS = 9.7  # [REPULSION_PAIRS, d]: both sides' rows, as they are and at length 1, and the way back
 _NO_SHAPE = ("batch", "accumulate", "sequence", "optimizer", "quantisation", "vocabulary")  # settings of no module
 
 Estimate = Callable[[Mapping[str, Any], str, int], dict[str, int]]
@@ -289,7 +291,7 @@ def _matrices(causal: Any) -> list[Any]:
 def _passing(causal, settings, evaluation, rows: int, widest: int, dequantised: int) -> dict[str, int]:
     """What comes and goes: `loss`, `objective`, `evaluation`."""
     from wake2vec.model.rows import head_of
-    from wake2vec.training.objectives import REPULSION_PAIRS
+    from wake2vec.training.objectives import BATCH, REPULSION_PAIRS
 
     base, new, cap = head_of(causal)
     d, precision, aligning = base.shape[1], causal.get_input_embeddings().precision, "morpheme" in settings
@@ -306,14 +308,16 @@ def _passing(causal, settings, evaluation, rows: int, widest: int, dequantised: 
     hidden = precision.itemsize * tokens * d
     gradients = hidden + row * (len(base) * base.requires_grad + rows * new.requires_grad)
     loss = max(logits(tokens, training=True), gradients + layer(tokens))
-    objective = targets = 0
+    objective = 0
     if aligning:
-        targets = row * rows
-        terms = row * (OBJECTIVE_TENSORS[settings["morpheme"]] * rows + REPULSION_TENSORS * REPULSION_PAIRS)
-        objective = targets + max(0, gradients + terms - loss)
+        tensors = OBJECTIVE_TENSORS[settings["morpheme"]]
+        if settings["lambda_direction"] or settings["lambda_device"]:
+            tensors += DIRECTION_TENSORS
+        terms = OBJECTIVE_GRADIENTS * rows + tensors * min(rows, BATCH) + REPULSION_TENSORS * REPULSION_PAIRS
+        objective = max(0, gradients + int(row * terms) - loss)
     scored = max(1, BATCH_TOKENS // evaluation["context"]) * evaluation["context"]
     passing = 2 * precision.itemsize * scored * d + max(logits(scored, training=False), layer(scored))
-    return {"loss": hidden + loss, "objective": objective, "evaluation": targets + passing}
+    return {"loss": hidden + loss, "objective": objective, "evaluation": passing}
 
 
 @functools.cache

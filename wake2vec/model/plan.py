@@ -86,7 +86,8 @@ def read_config(path: str | Path, architecture: Mapping[str, Any]) -> Any:
 
 
 def _steps(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: settings[key] for key in ("batch", "accumulate", "sequence", "optimizer")}
+    steps = {key: settings[key] for key in ("batch", "accumulate", "sequence", "optimizer")}
+    return steps | {"rows": settings.get("rows", "free")}
 
 
 def _highest(phases: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:

@@ -177,10 +177,13 @@ def _training(needs: Mapping[str, Any]) -> str:
         share = percent(sum(each) / needs["base"]["parameters"])
         lines.append([phase.upper(), *(count(n) if n else "–" for n in each), count(sum(each)), share])
     header = ["phase", *(TRAINED[part] for part in used), "parameters in all", "compared with the base's"]
-    return (
-        f"## What trains (parameters)\n\n{_table(header, lines)}What trains is float32 and has a gradient and "
-        "optimizer state; everything else is only held."
-    )
+    text = "What trains is float32 and has a gradient and optimizer state; everything else is only held."
+    if shared := [phase.upper() for phase in phases if needs["settings"][phase]["rows"] != "free"]:
+        text += (
+            f" The rows of {several(shared)} share the vectors of their parts, which train too and are not counted "
+            "here: for each part (a word, an affix, a piece) as many parameters as a row has."
+        )
+    return f"## What trains (parameters)\n\n{_table(header, lines)}{text}"
 
 
 def _memory(needs: Mapping[str, Any]) -> str:

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import model_validator
+
 from wake2vec.settings.common import Settings, State, setting
 
 
@@ -66,12 +68,34 @@ class Rows(Training):
     texts: tuple[Literal["train", "synthetic", "lexicon"], ...] = setting(
         ("train",), "what is trained on; `lexicon` appends the word list, as the notebooks did", min_length=1
     )
+    rows: Literal["free", "factored", "shuffled"] = setting(
+        "free",
+        "each row by itself; the mean of its parts' vectors, which words share, and a penalised residual; or the same "
+        "with other words' parts, the control",
+    )
+    residual_decay: float = setting(
+        10.0, "factored: share of a residual that is taken away at each step, times the learning rate", ge=0
+    )
     row_precision: Literal["float32", "bfloat16"] = setting(
         "float32", "bfloat16 rounds the rows after every step, as the notebooks' did"
     )
     snapshot_every: int | None = setting(
         None, "rows saved every so many steps, for regimes and later starts; null keeps best and final only", ge=1
     )
+
+    @model_validator(mode="after")
+    def _factored_rows_are_plain(self):
+        if self.rows != "free":
+            if self.row_precision != "float32" or self.weight_decay:
+                raise ValueError(
+                    f"rows: {self.rows} needs row_precision: float32 and weight_decay: 0 (it has its own penalty)"
+                )
+            if self.residual_decay * self.learning_rate > 1:
+                raise ValueError(
+                    f"residual_decay ({self.residual_decay:g}) times learning_rate ({self.learning_rate:g}) must be at "
+                    "most 1: a step cannot take away more than the whole residual"
+                )
+        return self
 
 
 class Adapter(Training):
@@ -97,12 +121,21 @@ class Alignment(Rows):
     )
     adapters: Literal["frozen", "train"] = setting("frozen", "P2's LoRA adapters in this phase")
     lambda_morpheme: float = setting(1.0, "weight of the morpheme term", ge=0)
+    lambda_direction: float = setting(
+        0.0, "weight of the direction term: words with an affix leave their roots the same way", ge=0
+    )
+    lambda_device: float = setting(
+        0.0, "weight of the device term: words made by the same device lie closer than others", ge=0
+    )
     lambda_repulsion: float = setting(0.05, "weight of the repulsion term", ge=0)
     lambda_norm: float = setting(0.01, "weight of the norm term", ge=0)
     morpheme: Literal["cosine", "mse"] = setting(
         "cosine", "1 - cosine to the parts' mean; or the notebooks' mean squared error, whose gradient vanishes"
     )
-    held_out_pairs: float = setting(0.1, "share of the word-parts pairs kept out of the loss", gt=0, lt=1)
+    devices: str | None = setting(
+        None, "CSV file `word,device` for the device term, with labels of yours; the testbed knows its own"
+    )
+    held_out_pairs: float = setting(0.1, "share of the words kept out of every term, to be measured only", gt=0, lt=1)
 
 
 class Regimes(Settings):

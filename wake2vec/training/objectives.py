@@ -1,122 +1,125 @@
-"""P3's terms: rows drawn towards their parts, kept apart from each other, and kept at the base's length.
+"""P3's objective: rows drawn towards what their words are made of, kept apart, and kept at the base's length.
 
-    L = L_lm + λ_m L_morpheme + λ_r L_repulsion + λ_n L_norm
+    L = L_lm + λ_morpheme L_component + λ_direction L_direction + λ_repulsion L_repulsion + λ_norm L_norm
+             + λ_device L_contrast
 
-    L_morpheme   cosine: mean over pairs of 1 - cos(E(w), t(w)),  t(w) = mean of w's part vectors (base rows, constant)
-                 mse:    mean over pairs and dimensions of (E(w) - t(w))², the published form, whose gradient at λ =
-                 0.1 lies
-                         below Adam's epsilon
-    L_repulsion  mean of cos(E(v), E(w))² over pairs of different words, drawn anew at each step
-    L_norm       mean of (‖E(w)‖ / mean base norm - 1)²
+The terms are functions of objective_terms.py over the words of objective_pairs.py; each is computed over a batch of its
+words, drawn anew at each step, so that a step costs the same for five hundred rows and for fifty thousand, and all of
+them from one gather of the rows, whose gradient is then the one dense matrix that the objective adds. A term whose λ is
+0 is not computed.
 
-A tenth of the words is held out of L_morpheme and only measured; so are random pairs, a word with another word's
-parts. The term acts only where held-out pairs gain what random pairs do not.
+A tenth of the words is held out of all terms and only measured (objective_measures.py). A term acts where its trained
+words move and generalises only where held-out words do, more than random pairs and more than without it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch.nn.functional import cosine_similarity
 
+from wake2vec.errors import UserError
+from wake2vec.training import objective_measures, objective_terms
+from wake2vec.training.objective_pairs import Material, gather
+
+TERMS = ("morpheme", "direction", "repulsion", "norm", "device")
+BATCH = 4096  # words of a term in a step
 REPULSION_PAIRS = 2048
+CONTRAST_ROWS = 512
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """Word-parts pairs: new row of a form [pairs], the mean of its word's part vectors [pairs, d], and which are held
-    out.
-    """
-
-    rows: np.ndarray
-    targets: np.ndarray
-    held_out: np.ndarray
-
-
-def make_pairs(forms: list[dict], targets_by_word: Mapping[str, np.ndarray], held_out: float, seed: int) -> Pairs:
-    """Pair every form with its word's target; whole words, with all their forms, are held out.
-
-    targets_by_word: word -> [d]. held_out: share of the words. At least one word is held out where there are two.
-    """
-    words = sorted({form["word"] for form in forms if form["word"] in targets_by_word})
-    order = np.random.default_rng(seed).permutation(len(words))
-    count = min(len(words) - 1, max(1, round(held_out * len(words)))) if len(words) > 1 else 0
-    out = {words[i] for i in order[:count]}
-    mine = [form for form in forms if form["word"] in targets_by_word]
-    dimension = len(next(iter(targets_by_word.values()))) if targets_by_word else 0
-    return Pairs(
-        rows=np.array([form["row"] for form in mine], dtype=np.int64),
-        targets=np.array([targets_by_word[form["word"]] for form in mine], dtype=np.float32).reshape(
-            len(mine), dimension
-        ),
-        held_out=np.array([form["word"] in out for form in mine], dtype=bool),
-    )
+def make_objective(paths: Mapping[str, Any], settings: Mapping[str, Any], model: Mapping[str, Any]) -> "Objective":
+    """The objective of a run. paths: as `rows_phase` has them. settings: p3's block. model: seed of the run."""
+    return Objective(gather(paths, settings, model["seed"]), settings, model["seed"])
 
 
 class Objective(torch.nn.Module):
-    """The three terms as functions of the new rows [n, d]; no parameters of its own."""
+    """The terms as functions of the new rows [n, d]; no parameters of its own. Targets stay in the host's memory: a
+    batch of them goes where the rows are.
 
-    def __init__(self, pairs: Pairs, words: list[str], base_norm: float, settings: Mapping[str, Any], seed: int):
+    Raises UserError for a device term without devices.
+    """
+
+    def __init__(self, material: Material, settings: Mapping[str, Any], seed: int):
         super().__init__()
-        trained = ~pairs.held_out
-        self.form = settings["morpheme"]
-        self.weights = {name: settings[f"lambda_{name}"] for name in ("morpheme", "repulsion", "norm")}
-        self.base_norm, self.seed = base_norm, seed
-        for name, part in (("trained", trained), ("heldout", pairs.held_out)):
-            self.register_buffer(f"{name}_rows", torch.from_numpy(pairs.rows[part]))
-            self.register_buffer(f"{name}_targets", torch.from_numpy(pairs.targets[part]))
-        numbers = {word: i for i, word in enumerate(dict.fromkeys(words))}
-        self.register_buffer("word_of_row", torch.tensor([numbers[word] for word in words], dtype=torch.int64))
+        self.material, self.seed, self.form = material, seed, settings["morpheme"]
+        self.weights = {name: settings[f"lambda_{name}"] for name in TERMS}
+        trained = ~material.held_out
+        # what a term draws from: pairs for `morpheme` and `direction`, rows for the others
+        self.items = {
+            "morpheme": np.flatnonzero(trained[material.component.rows]),
+            "direction": np.flatnonzero(trained[material.direction.rows]),
+            "repulsion": np.flatnonzero(trained),
+            "norm": np.flatnonzero(trained),
+            "device": np.flatnonzero(trained & (material.devices >= 0)),
+        }
+        pairs = material.direction
+        self.affixes = objective_measures.bags(pairs, trained[pairs.rows]) if len(pairs.rows) else None
+        if self.weights["device"] and len(set(material.devices[self.items["device"]])) < 2:
+            raise UserError(
+                f"p3.lambda_device: found {self.weights['device']:g}, but there are not two devices with three "
+                "words each that train. Name a CSV file `word,device` under p3.devices (the testbed knows its own), or "
+                "set lambda_device to 0."
+            )
 
     def terms(self, new: torch.Tensor, step: int) -> dict[str, torch.Tensor]:
-        """Unweighted terms in float32 at an optimizer step; the step seeds repulsion's pairs, so that a resumed run
-        draws what an uninterrupted one would.
+        """Unweighted terms at an optimizer step; the step seeds what is drawn, so that a resumed run draws what an
+        uninterrupted one would. A term of weight 0 is left out; one without words is 0.
         """
-        zero = new.new_zeros(())
-        terms = {"morpheme": zero, "repulsion": zero, "norm": zero}
-        if len(self.trained_rows):
-            rows = new[self.trained_rows]
-            terms["morpheme"] = (
-                (1 - cosine_similarity(rows, self.trained_targets)).mean()
-                if self.form == "cosine"
-                else (rows - self.trained_targets).square().mean()
-            )
-        if len(new):
-            terms["norm"] = (new.norm(dim=1) / self.base_norm - 1).square().mean()
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        drawn = torch.randint(max(1, len(new)), (2, REPULSION_PAIRS), generator=generator).to(new.device)
-        if len(new) > 1:
-            left, right = drawn[:, self.word_of_row[drawn[0]] != self.word_of_row[drawn[1]]]
-            if len(left):
-                terms["repulsion"] = cosine_similarity(new[left], new[right]).square().mean()
+        wanted = [name for name in TERMS if self.weights[name]]
+        drawn = {name: self._draw(name, step) for name in wanted if len(self.items[name])}
+        rows = {name: self._rows(name, items) for name, items in drawn.items()}
+        rows = {name: found for name, found in rows.items() if len(found)}
+        terms = dict.fromkeys(wanted, new.new_zeros(()))
+        if not rows:
+            return terms
+        needed, places = np.unique(np.concatenate([found.reshape(-1) for found in rows.values()]), return_inverse=True)
+        gathered = new.index_select(0, torch.from_numpy(needed).to(new.device))
+        start = 0
+        for name, found in rows.items():
+            mine = torch.from_numpy(places[start : start + found.size]).to(new.device)
+            start += found.size
+            terms[name] = self._term(name, gathered.index_select(0, mine), drawn[name], found, new)
         return terms
 
-    def weighted(self, terms: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """λ_m L_morpheme + λ_r L_repulsion + λ_n L_norm."""
-        return sum(self.weights[name] * term for name, term in terms.items())
+    def _draw(self, name: str, step: int) -> np.ndarray:
+        """Items of a term at a step: all of them where a batch holds them. Pairs [k, 2] for repulsion."""
+        items, rng = self.items[name], np.random.default_rng([self.seed, step, TERMS.index(name)])
+        if name == "repulsion":
+            pairs = items[rng.integers(len(items), size=(REPULSION_PAIRS, 2))]
+            return pairs[np.not_equal(*self.material.words[pairs].T)]
+        size = CONTRAST_ROWS if name == "device" else BATCH
+        return items if len(items) <= size else np.sort(rng.choice(items, size, replace=False))
 
-    @torch.no_grad()
+    def _rows(self, name: str, items: np.ndarray) -> np.ndarray:
+        pairs = {"morpheme": self.material.component, "direction": self.material.direction}
+        return pairs[name].rows[items] if name in pairs else items
+
+    def _term(self, name, rows, items, numbers, new) -> torch.Tensor:
+        """A term of its rows [b, d] (left and right in turn, for repulsion); numbers: which new rows they are."""
+        material = self.material
+
+        def there(array):
+            return torch.from_numpy(array).to(rows.device)
+
+        if name == "morpheme":
+            return objective_terms.component(rows, there(material.component.vectors[items]).to(rows), self.form)
+        if name == "direction":
+            pairs = material.direction
+            with torch.no_grad():
+                common, affixes = objective_measures.directions(new, self.affixes)
+                origins = there(pairs.vectors[items]).to(rows) + common
+            return objective_terms.direction(rows, origins, affixes[there(pairs.group[items])])
+        if name == "repulsion":
+            return objective_terms.repulsion(rows[::2], rows[1::2])
+        if name == "norm":
+            return objective_terms.norm(rows, material.base_norm)
+        return objective_terms.contrast(rows, there(material.devices[numbers]), there(material.words[numbers]))
+
+    def weighted(self, terms: Mapping[str, torch.Tensor]) -> torch.Tensor | float:
+        """Σ λ L over the terms."""
+        return sum((self.weights[name] * term for name, term in terms.items()), 0.0)
+
     def measure(self, new: torch.Tensor) -> dict[str, float]:
-        """Mean cosine of trained pairs, of held-out pairs, and of held-out rows with other words' parts."""
-        measured = {}
-        for name, rows, targets in (
-            ("trained", self.trained_rows, self.trained_targets),
-            ("heldout", self.heldout_rows, self.heldout_targets),
-        ):
-            measured[f"cosine_{name}_pairs"] = (
-                _mean(cosine_similarity(new[rows], targets)) if len(rows) else float("nan")
-            )
-        # every held-out row with the trained words' targets, spread evenly: a control that no word of its own is in
-        few = self.trained_targets[:: max(1, len(self.trained_targets) // 500)]
-        if len(self.heldout_rows) and len(few):
-            rows = torch.nn.functional.normalize(new[self.heldout_rows], dim=1)
-            measured["cosine_random_pairs"] = _mean(rows @ torch.nn.functional.normalize(few, dim=1).T)
-        else:
-            measured["cosine_random_pairs"] = float("nan")
-        return measured
-
-
-def _mean(values: torch.Tensor) -> float:
-    return float(values.double().mean())
+        """Each term's own measure on trained and held-out words and on the controls: columns of history.csv."""
+        return objective_measures.means(objective_measures.by_word(self.material, new))

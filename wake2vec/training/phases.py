@@ -53,6 +53,7 @@ def rows_phase(
     from wake2vec.model.assemble import load_named
     from wake2vec.model.rows import train_rows
     from wake2vec.training.fit import fit
+    from wake2vec.training.objectives import make_objective
     from wake2vec.training.trainer import Learner
 
     fingerprint = _begin(state, paths, settings, model)
@@ -60,10 +61,13 @@ def rows_phase(
     train_rows(causal, settings["train"])
     _check_something_trains(causal, paths)
     texts = _texts(paths, settings, model)
-    objective = _objective(paths, settings, model) if phase == "p3" else None
+    objective = make_objective(paths, settings, model) if phase == "p3" else None
     learner = Learner(causal, objective)
     _to_device_of(learner, causal)
-    callbacks = [_rounding()] if settings["row_precision"] == "bfloat16" else []
+    parts, callbacks = {}, [_rounding()] if settings["row_precision"] == "bfloat16" else []
+    if settings["rows"] != "free":
+        shared, parts = _share_parts(causal, paths, settings, model["seed"])
+        callbacks.append(shared)
     if settings["snapshot_every"]:
         callbacks.append(_snapshots(state / SNAPSHOTS, settings["snapshot_every"]))
     run = fit(learner, texts, settings, model["seed"], state, phase.upper(), fingerprint, callbacks, tiers)
@@ -71,7 +75,7 @@ def rows_phase(
     states = {"final": _state_of(causal, settings, paths)}
     load_named(learner, load_arrays(best))
     states["best"] = _state_of(causal, settings, paths)
-    return states, _run_values(phase, "rows", paths, settings, model, run), history
+    return states, _run_values(phase, "rows", paths, settings, model, run) | parts, history
 
 
 def adapter_phase(
@@ -204,26 +208,21 @@ def _lines(tokenizer, path, joined: bool = False) -> Encoded:
     return encode(tokenizer, ["\n".join(lines)] if joined else lines)
 
 
-def _objective(paths, settings, model):
-    from wake2vec.bases.checkpoint import base_rows
-    from wake2vec.training.objectives import Objective, make_pairs
-    from wake2vec.vocabulary.parts import Parts
+def _share_parts(causal, paths, settings, seed: int):
+    """Rows made of parts from here on: (the callback that keeps them so, what run.json says of the parts)."""
+    from wake2vec.training.factored import base_matrices, parts_of, share_parts, summary
+    from wake2vec.vocabulary.parts import composition
 
     forms = read_values(paths["injection"])["forms"]
-    segmentation = read_jsonl(paths["segmentation"])
-    matrix = base_rows(paths["manifest"])["embedding"]
-    base_tokenizer = load_tokenizer(Path(paths["manifest"]).parent)
-    mine = {form["word"] for form in forms}
-    segmentation = [entry for entry in segmentation if entry["word"] in mine]
-    parts = Parts(base_tokenizer, matrix, segmentation, read_values(paths["morphemes"]))
-    targets = {
-        entry["word"]: np.mean([vector for _, vector in found], axis=0)
-        for entry in segmentation
-        if (found := parts.of(entry))
-    }
-    pairs = make_pairs(forms, targets, settings["held_out_pairs"], model["seed"])
-    base_norm = float(np.linalg.norm(matrix, axis=1).mean())
-    return Objective(pairs, [form["word"] for form in forms], base_norm, settings, model["seed"])
+    tokenizer = load_tokenizer(Path(paths["manifest"]).parent)
+    about = forms, read_jsonl(paths["segmentation"]), read_values(paths["morphemes"])
+    made = {side: composition(tokenizer, matrix, *about) for side, matrix in base_matrices(causal).items()}
+    shares, _, names = made["embedding"]
+    if settings["rows"] == "shuffled":
+        shares = shares[np.random.default_rng(seed).permutation(len(forms))]
+    vectors = {side: vectors for side, (_, vectors, _) in made.items()}
+    vectors |= parts_of(load_arrays(paths["rows"]), shares)
+    return share_parts(causal, shares, vectors, settings["residual_decay"]), {"parts": summary(shares, names)}
 
 
 def _add_lora(causal, settings):

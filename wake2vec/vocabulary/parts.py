@@ -60,15 +60,64 @@ class Parts:
                 elif examples[kind][affix]:
                     self.affixes[affix] = np.mean([self.vectors[w] for w in examples[kind][affix]], axis=0)
 
-    def of(self, entry: Mapping[str, Any]) -> list[tuple[str, np.ndarray]]:
-        """(role, vector [d]) of each part of a segmented word; role is prefix, root, suffix or word.
+    def names(self, entry: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """(role, text) of each part of a segmented word; role is prefix, root, suffix or word.
 
         An affix without a vector is left out; a word that was not segmented has no parts.
         """
         if entry["compound"]:
-            return [("word", self.vectors[word]) for word in entry["compound"]]
+            return [("word", word) for word in entry["compound"]]
         if not (entry["prefix"] or entry["suffix"]):
             return []
-        parts = [("prefix", self.affixes.get(entry["prefix"])), ("root", self.vectors[entry["root"]])]
-        parts.append(("suffix", self.affixes.get(entry["suffix"])))
-        return [(role, vector) for role, vector in parts if vector is not None]
+        named = [(role, entry[role]) for role in ("prefix", "root", "suffix")]
+        return [(role, text) for role, text in named if role == "root" or text in self.affixes]
+
+    def vector(self, role: str, text: str) -> np.ndarray:
+        """The vector [d] of a part."""
+        return self.affixes[text] if role in ("prefix", "suffix") else self.vectors[text]
+
+    def of(self, entry: Mapping[str, Any]) -> list[tuple[str, np.ndarray]]:
+        """(role, vector [d]) of each part of a segmented word, as `names` has them."""
+        return [(role, self.vector(role, text)) for role, text in self.names(entry)]
+
+
+def composition(
+    tokenizer: Tokenizer,
+    matrix: np.ndarray,
+    forms: Sequence[Mapping[str, Any]],
+    segmentation: Sequence[Mapping[str, Any]],
+    morphemes: Mapping[str, Any],
+) -> tuple[csr_array, np.ndarray, list[tuple[str, str]]]:
+    """What every new row is made of: (S [n, m], its rows summing to 1; the parts' vectors [m, d]; their (role, text)).
+
+    A form has its word's parts: words (roots, and the words of compounds, which are one thing here) and affixes; a form
+    whose word has none, its pieces under the base tokenizer. matrix: base rows [B, d]. forms: of injection.json, in the
+    order of their rows.
+    """
+    by_word = {entry["word"]: entry for entry in segmentation}
+    parts = Parts(tokenizer, matrix, [by_word[f["word"]] for f in forms if f["word"] in by_word], morphemes)
+    pieces = {start: pieces_of(tokenizer, [f["surface"] for f in forms], start) for start in (True, False)}
+    numbers: dict[tuple[str, str], int] = {}
+    vectors, made_of = [], []
+    for row, form in enumerate(forms):
+        named = (
+            [
+                ("word" if role == "root" else role, text)
+                for role, text in parts.names(by_word[form["word"]])
+                if role in ("prefix", "suffix") or parts.pieces[text]  # a word that the base cannot spell has no vector
+            ]
+            if form["word"] in by_word
+            else []
+        )
+        named = named or [("piece", str(i)) for i in pieces[form["start"]][row]]
+        for role, text in named:
+            if (role, text) not in numbers:
+                numbers[role, text] = len(numbers)
+                vectors.append(matrix[int(text)] if role == "piece" else parts.vector(role, text))
+        made_of.append([numbers[part] for part in named])
+    lengths = np.array([len(own) for own in made_of], np.int64)
+    weights = np.repeat(1 / np.maximum(lengths, 1), lengths).astype(np.float32)
+    flat, starts = np.array([i for own in made_of for i in own], np.int64), np.concatenate([[0], np.cumsum(lengths)])
+    shares = csr_array((weights, flat, starts), shape=(len(forms), len(numbers)))
+    shares.sum_duplicates()  # a word may have the same part twice
+    return shares, np.array(vectors, np.float32).reshape(len(numbers), matrix.shape[1]), list(numbers)

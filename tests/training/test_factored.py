@@ -1,0 +1,147 @@
+"""Rows that share their parts: the chain rule against autograd, the penalty, and what training does with them."""
+
+import pathlib
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from scipy.sparse import csr_array
+
+from tests.conftest import COINAGES
+from tests.training.conftest import MODEL, MORPHEMES, SEGMENTATION, block
+from wake2vec.settings import Alignment, Rows
+from wake2vec.storage import load_arrays, read_text, read_values, save_arrays, write_jsonl
+from wake2vec.text.encoding import load_tokenizer
+from wake2vec.training import factored, phases
+from wake2vec.vocabulary.parts import composition
+
+
+def module_of(rows, parts):
+    return SimpleNamespace(new=torch.nn.Parameter(rows.clone()), parts=torch.nn.Parameter(parts.clone()))
+
+
+@pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.AdamW])
+def test_steps_equal_those_of_autograd_on_parts_and_residuals(kind):
+    generator = torch.Generator().manual_seed(0)
+    shares = csr_array(np.array([[0.5, 0.5, 0], [0, 1, 0], [1 / 3, 1 / 3, 1 / 3], [0, 0, 1]], np.float32))
+    dense = torch.from_numpy(shares.toarray())
+    parts, residuals = torch.randn(3, 5, generator=generator), torch.randn(4, 5, generator=generator)
+    goal = torch.randn(4, 5, generator=generator)
+    options = {} if kind is torch.optim.SGD else {"weight_decay": 0.0}
+    rate, decay = 0.05, 3.0
+
+    # the definition: E = S P + R as autograd sees it, R shrunk after every step
+    p, r = torch.nn.Parameter(parts.clone()), torch.nn.Parameter(residuals.clone())
+    plain = kind([p, r], lr=rate, **options)
+    ours = module_of(dense @ parts + residuals, parts)
+    optimizer = kind([ours.new, ours.parts], lr=rate, **options)
+    callback = factored.SharedParts([ours], shares, decay)
+    for _ in range(6):
+        plain.zero_grad()
+        ((dense @ p + r - goal) ** 3).sum().backward()
+        plain.step()
+        r.data.mul_(1 - rate * decay)
+
+        optimizer.zero_grad()
+        ((ours.new - goal) ** 3).sum().backward()
+        callback.on_pre_optimizer_step(None, None, None)
+        optimizer.step()
+        callback.on_optimizer_step(None, None, None, optimizer=optimizer)
+    torch.testing.assert_close(ours.parts.data, p.data, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(ours.new.data, (dense @ p + r).data, rtol=1e-4, atol=1e-5)
+
+
+def test_composition_by_hand(base_tokenizer):
+    matrix = np.random.default_rng(0).normal(size=(base_tokenizer.get_vocab_size(), 6)).astype(np.float32)
+    forms = [
+        {"word": "riverling", "surface": "riverling", "start": True},
+        {"word": "moonbread", "surface": "moonbread", "start": True},
+        {"word": "moonbread", "surface": "Moonbread", "start": False},
+        {"word": "zzyzx", "surface": "zzyzx", "start": True},
+    ]
+    shares, vectors, names = composition(base_tokenizer, matrix, forms, SEGMENTATION, MORPHEMES)
+    assert names[:4] == [("word", "river"), ("suffix", "-ling"), ("word", "moon"), ("word", "bread")]
+    assert {role for role, _ in names[4:]} == {"piece"}
+    np.testing.assert_allclose(shares.sum(1), 1, rtol=1e-6)
+    np.testing.assert_allclose(shares.toarray()[:3, :4], [[0.5, 0.5, 0, 0], [0, 0, 0.5, 0.5], [0, 0, 0.5, 0.5]])
+    pieces = [int(text) for _, text in names[4:]]
+    np.testing.assert_array_equal(vectors[4:], matrix[pieces])
+    # a word without parts is made of its pieces, so that it starts where their mean lies
+    spelt = base_tokenizer.encode("a zzyzx", add_special_tokens=False)
+    own = [i for i, (_, end) in zip(spelt.ids, spelt.offsets, strict=True) if end > 2]
+    np.testing.assert_allclose((shares @ vectors)[3], matrix[own].mean(0), rtol=1e-5)
+
+
+def composed(run, settings, tmp_path):
+    states, values, _ = phases.rows_phase("p1", run, settings, MODEL, tmp_path)
+    forms = read_values(run["injection"])["forms"]
+    tokenizer = load_tokenizer(run["manifest"].rsplit("/", 1)[0])
+    matrix = np.zeros((read_values(run["manifest"])["rows"], 2), np.float32)
+    return states["final"]["rows"], values, composition(tokenizer, matrix, forms, SEGMENTATION, MORPHEMES)[0]
+
+
+def test_a_penalty_of_everything_leaves_rows_that_are_their_parts(run, tmp_path):
+    settings = block(Rows, rows="factored", residual_decay=100.0, schedule="constant", warmup=0.0)  # 100 x 0.01 = 1
+    rows, values, shares = composed(run, settings, tmp_path)
+    for side in ("embedding", "head"):
+        np.testing.assert_allclose(rows[f"{side}.new"], shares @ rows[f"{side}.parts"], atol=1e-5)
+    assert values["parts"]["vectors"] == shares.shape[1]
+    assert values["trainable_parameters"] == sum(array.size for array in rows.values())
+
+
+@pytest.mark.parametrize(
+    ("kind", "made_of", "moves"),
+    [("free", ["moon", "river"], False), ("factored", ["moon", "river"], True), ("factored", ["river", "bed"], False)],
+)
+def test_a_word_that_never_occurs_moves_with_the_words_that_share_its_parts(run, tmp_path, kind, made_of, moves):
+    """moonbread occurs and riverling does not: its row follows only where it is made of "moon" too."""
+    folder = pathlib.Path(run["train"]).parent
+    text = read_text(run["train"])
+    (folder / "without.txt").write_text(re.sub("(?i)riverling", "river", text))
+    entry = {"word": "riverling", "prefix": "", "root": "", "suffix": "", "compound": made_of, "method": "compound"}
+    write_jsonl(folder / "other.jsonl", [entry, *SEGMENTATION[1:]])
+    paths = run | {"train": folder / "without.txt", "segmentation": folder / "other.jsonl"}
+    settings = block(Rows, rows=kind, residual_decay=0.0)
+    states, _, _ = phases.rows_phase("p1", paths, settings, MODEL, tmp_path / "state")
+    moved = states["final"]["rows"]["embedding.new"] - load_arrays(run["rows"])["embedding.new"]
+    of = {word: [f["row"] for f in read_values(run["injection"])["forms"] if f["word"] == word] for word in COINAGES}
+    assert np.linalg.norm(moved[of["moonbread"]], axis=1).min() > 0.01
+    assert (np.linalg.norm(moved[of["riverling"]], axis=1) > 0.01).all() == moves
+    assert moved[of["riverling"]].any() == moves
+
+
+def test_the_control_has_other_words_parts(run, tmp_path):
+    own, _, _ = composed(run, block(Rows, rows="factored"), tmp_path / "own")
+    other, _, shares = composed(run, block(Rows, rows="shuffled"), tmp_path / "other")
+    assert own["embedding.parts"].shape == other["embedding.parts"].shape
+    assert not np.allclose(own["embedding.new"], other["embedding.new"])
+
+
+def test_p3_goes_on_with_the_parts_of_p1(run, tmp_path):
+    """With no step that moves anything, P3's parts are P1's, and its rows too."""
+    rows, _, _ = composed(run, block(Rows, rows="factored"), tmp_path / "p1")
+    save_arrays(tmp_path / "rows.safetensors", rows)
+    still = block(Alignment, rows="factored", learning_rate=1e-30, residual_decay=0.0)
+    states, _, _ = phases.rows_phase("p3", run | {"rows": tmp_path / "rows.safetensors"}, still, MODEL, tmp_path / "p3")
+    for name, array in states["final"]["rows"].items():
+        np.testing.assert_allclose(array, rows[name], atol=1e-6)
+
+
+def test_a_tied_model_has_one_set_of_parts(tied_run, tmp_path):
+    states, _, _ = phases.rows_phase("p1", tied_run, block(Rows, rows="factored"), MODEL, tmp_path)
+    assert sorted(states["final"]["rows"]) == ["embedding.new", "embedding.parts"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"row_precision": "bfloat16"}, "float32"),
+        ({"weight_decay": 0.1}, "weight_decay: 0"),
+        ({"residual_decay": 101.0}, "at most 1"),
+    ],
+)
+def test_settings_that_contradict_themselves_are_refused(changes, said):
+    with pytest.raises(ValueError, match=said):
+        Rows(rows="factored", learning_rate=0.01, **changes)

@@ -1,0 +1,108 @@
+"""Rows that share what they are made of, so that a word seen once learns from every word that shares its parts.
+
+    E(w) = mean of the vectors of w's parts + r(w)        E = S P + R
+
+S [n, m] is sparse and its rows sum to 1; P [m, d] are the parts' vectors, which start from the base's; R [n, d] are the
+residuals, what a word is besides its parts. Both train. A step with the gradient G = dL/dE and the optimizer's moves ΔP
+and ΔR is
+
+    dL/dR = G,   dL/dP = Sᵀ G,   P ← P + ΔP,   R ← κ (R + ΔR),   κ = 1 - learning rate · residual decay
+
+(the penalty on R is decoupled from the optimizer's scaling, as in AdamW: Loshchilov & Hutter 2019, Decoupled weight
+decay regularization). R is not kept: the rest of the model knows E alone, the optimizer moves it as it would move R,
+and then
+
+    E ← κ E + S (P_after - κ P_before).
+
+So a step costs two sparse products more than with free rows, and P with its moments is the only memory.
+"""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array
+from torch import nn
+from transformers import TrainerCallback
+
+
+class SharedParts(TrainerCallback):
+    """Hands the rows' gradient on to their parts before the optimizer's step, and moves the rows with their parts after
+    it.
+
+    modules: the embedding and, where it has rows of its own, the head, each with `new` [n, d] and `parts` [m, d].
+    composition: S. decay: of the residuals, per unit of learning rate.
+    """
+
+    def __init__(self, modules: list[nn.Module], composition: csr_array, decay: float):
+        self.modules, self.decay = modules, decay
+        device = modules[0].new.device
+        self.compose, self.spread = _sparse(composition, device), _sparse(csr_array(composition.T), device)
+        self.before: list[torch.Tensor] = []
+
+    @torch.no_grad()
+    def on_pre_optimizer_step(self, args, state, control, **_):
+        self.before = [module.parts.detach().clone() for module in self.modules]
+        for module in self.modules:
+            module.parts.grad = None if module.new.grad is None else self.spread @ module.new.grad
+
+    @torch.no_grad()
+    def on_optimizer_step(self, args, state, control, optimizer=None, **_):
+        kept = 1 - optimizer.param_groups[0]["lr"] * self.decay
+        for module, before in zip(self.modules, self.before, strict=True):
+            module.new.data.addmm_(self.compose, module.parts - kept * before, beta=kept)
+
+
+def _sparse(matrix: csr_array, device: torch.device) -> torch.Tensor:
+    """A SciPy matrix as torch's compressed sparse rows, float32."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # torch calls its sparse rows "beta"
+        return torch.sparse_csr_tensor(
+            torch.from_numpy(matrix.indptr.astype(np.int64)),
+            torch.from_numpy(matrix.indices.astype(np.int64)),
+            torch.from_numpy(matrix.data.astype(np.float32)),
+            size=matrix.shape,
+            check_invariants=True,
+        ).to(device)
+
+
+def share_parts(
+    causal: nn.Module, composition: csr_array, vectors: Mapping[str, np.ndarray], decay: float
+) -> SharedParts:
+    """Give embedding and head the vectors of their parts, which train, and return what a training loop has to call.
+
+    vectors: "embedding" and, where the head has rows of its own, "head" -> P [m, d]. The rows stay where they are: what
+    they are besides their parts is their residual.
+    """
+    embedding, head = causal.get_input_embeddings(), causal.get_output_embeddings()
+    modules = {"embedding": embedding} if head.new is embedding.new else {"embedding": embedding, "head": head}
+    for side, module in modules.items():
+        parts = torch.from_numpy(np.array(vectors[side], np.float32)).to(module.new.device)
+        module.parts = nn.Parameter(parts, requires_grad=True)
+    return SharedParts(list(modules.values()), composition, decay)
+
+
+def base_matrices(causal: nn.Module) -> dict[str, np.ndarray]:
+    """Base rows of embedding and, where it has new rows of its own, head, float32."""
+    embedding, head = causal.get_input_embeddings(), causal.get_output_embeddings()
+    sides = {"embedding": embedding} if head.new is embedding.new else {"embedding": embedding, "head": head}
+    return {side: module.base.detach().float().cpu().numpy() for side, module in sides.items()}
+
+
+def parts_of(arrays: Mapping[str, np.ndarray], composition: csr_array) -> dict[str, np.ndarray]:
+    """The vectors of the parts that an earlier phase saved with its rows; empty where it saved none of this number."""
+    saved = {name.removesuffix(".parts"): array for name, array in arrays.items() if name.endswith(".parts")}
+    return saved if all(len(array) == composition.shape[1] for array in saved.values()) else {}
+
+
+def summary(composition: csr_array, names: list[tuple[str, str]]) -> dict[str, Any]:
+    """What run.json says of the parts: how many there are of each role, and how many rows share one."""
+    users = np.bincount(composition.indices, minlength=composition.shape[1])
+    roles = [role for role, _ in names]
+    return {
+        "vectors": len(names),
+        "roles": {role: roles.count(role) for role in dict.fromkeys(roles)},
+        "shared_by_two_rows_or_more": int((users > 1).sum()),
+    }
