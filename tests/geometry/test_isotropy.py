@@ -9,7 +9,8 @@ from wake2vec.geometry.vectors import Rows, moments, walk
 
 def eigen(rows):
     rows = rows.astype(np.float32)
-    return eigenvector_ratio(walk(rows), moments(walk(rows), rows.shape[1])[2])
+    gram = moments(walk(rows), np.zeros(rows.shape[1], np.float32)).gram
+    return eigenvector_ratio(walk(rows), gram, np.linalg.norm(rows, axis=1).max())
 
 
 def test_sampled_ratio_by_hand():

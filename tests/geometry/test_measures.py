@@ -24,13 +24,20 @@ GOLD = [
     }
     for i in range(40)
 ]
+SEGMENTATION = [
+    {"word": f"word{i}", "prefix": "un" * (i % 2), "root": f"p{i % 3}", "suffix": "ness", "compound": []}
+    for i in range(40)
+]
 IDS = {"p0": [0], "p1": [1], "p2": [1], "ness": [0, 1]}
+
+
+ROOTS = {"p0": [0], "p1": [0, 1], "p2": [1]}
 
 
 def everything(before: Rows, after: Rows, forms: list[dict], seed: int = 0) -> dict:
     tokens = [f"t{i}" for i in range(len(before.base))]
     return {
-        **measure_rows(after, tokens, forms, seed),
+        **measure_rows(after, tokens, forms, seed, segmentation=SEGMENTATION, root_ids=ROOTS),
         **measure_change(before, after, tokens, forms, seed),
         **project(before, after, forms, seed),
         **recover(after, GOLD, forms, IDS, seed),
@@ -50,14 +57,20 @@ def test_every_result_has_the_promised_names(make_forms):
     rng = np.random.default_rng(0)
     rows = Rows(rng.standard_normal((60, 8)), rng.standard_normal((40, 8)))
     values = everything(rows, Rows(rows.base * 2, rows.new + 0.1), make_forms(40, np.resize(range(4), 40)))
-    band = {"mean", "low", "high"}
+    band = {"mean", "low", "high", "p"}
+    for measure in ("isotropy", "dimension", "similarity"):
+        permuted = values[measure]["permuted"]
+        assert permuted.pop("rows") == 40 and len(permuted) == {"isotropy": 4, "dimension": 3, "similarity": 1}[measure]
+        assert all({"difference", "mean", "low", "high", "p", "shuffles"} == set(one) for one in permuted.values())
+    assert {"value", "interval", "effect", "shuffled", "random", "centred", "by_affix"} <= set(values["directions"])
     assert set(values) == {
-        *("norms", "isotropy", "dimension", "similarity", "neighbours", "drift", "overlap", "projection", "recovery")
+        *("norms", "isotropy", "dimension", "similarity", "directions", "neighbours"),
+        *("drift", "overlap", "projection", "recovery"),
     }
     assert {"groups", "welch", "mann_whitney", "cohens_d", "histogram", "by_index"} <= set(values["norms"])
     for group in ("all", "base", "new"):
-        for figure in ("sampled_ratio", "eigenvector"):
-            assert {"value", "interval", "null"} <= set(values["isotropy"]["groups"][group][figure])
+        for figure in ("sampled_ratio", "eigenvector", "isoscore"):
+            assert {"value", "interval", "null", "effect"} == set(values["isotropy"]["groups"][group][figure])
             assert band <= set(values["isotropy"]["groups"][group][figure]["null"])
     for group in ("base", "new"):
         found = values["dimension"]["groups"][group]

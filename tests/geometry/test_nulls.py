@@ -2,7 +2,17 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from wake2vec.geometry.nulls import band, bootstrap, gaussian_rows, jackknife, random_groups, walk_gaussian
+from wake2vec.geometry.nulls import (
+    band,
+    bootstrap,
+    difference,
+    gaussian_rows,
+    jackknife,
+    known_band,
+    permuted,
+    random_groups,
+    walk_gaussian,
+)
 
 
 def test_gaussian_rows_have_the_norms_asked_for_and_no_preferred_direction():
@@ -25,6 +35,45 @@ def test_band_by_hand():
     assert (found["mean"], found["std"], found["z"]) == (2.0, 1.0, 2.0)
     assert found["low"] == pytest.approx(-2.968275) and found["high"] == pytest.approx(6.968275)
     assert band(4.0, [1.0, 2.0, 3.0], low=0.0)["low"] == 0.0
+
+
+def test_p_by_hand_and_below_a_twentieth_exactly_outside_the_band():
+    # z = 2 over sqrt(1 + 1/3): Student's t of 2 degrees at 1.732051, whose two-sided p is 0.225403
+    found = band(4.0, [1.0, 2.0, 3.0])
+    assert found["p"] == pytest.approx(0.225403, abs=1e-6) and found["draws"] == 3
+    edge = found["high"]
+    assert band(edge + 1e-9, [1.0, 2.0, 3.0])["p"] < 0.05 < band(edge - 1e-9, [1.0, 2.0, 3.0])["p"]
+    known = known_band(1.959964, 0.0, 1.0)
+    assert known["p"] == pytest.approx(0.05, abs=1e-6) and known["high"] == pytest.approx(1.959964, abs=1e-6)
+    assert band(2.0, [2.0, 2.0])["p"] == 1.0 and band(3.0, [2.0, 2.0])["p"] == 0.0
+    assert band(None, [1.0, 2.0])["p"] is None
+
+
+def test_p_of_shuffled_labels_by_hand():
+    # the mean of the shuffles is 0; of 4 of them 2 lie as far from it as 0.5
+    found = difference(0.5, [-0.6, -0.1, 0.1, 0.6])
+    assert found["p"] == (1 + 2) / (1 + 4) and found["shuffles"] == 4
+    assert difference(1.0, [-0.6, -0.1, 0.1, 0.6])["p"] == 0.2
+
+
+def test_permuted_labels_give_a_uniform_p_without_a_difference_and_find_one():
+    figures = lambda rows: {"length": float(np.linalg.norm(rows, axis=1).mean()), "none": None}  # noqa: E731
+    rng = np.random.default_rng(0)
+    p = [permuted(*rng.standard_normal((2, 30, 4)), figures, rng, shuffles=19)["length"]["p"] for _ in range(100)]
+    assert stats.kstest(p, stats.uniform.cdf).pvalue > 0.01 and np.mean(np.array(p) <= 0.05) < 0.12
+    found = permuted(rng.standard_normal((90, 4)), 2 * rng.standard_normal((40, 4)), figures, rng, shuffles=99)
+    assert found["rows"] == 40 and found["length"]["p"] == 0.01 and "none" not in found
+    assert "at least 20" in permuted(np.ones((90, 4)), np.ones((19, 4)), figures, rng)["reason"]
+
+
+def test_rows_longer_than_they_are_many_are_turned_not_changed():
+    rng = np.random.default_rng(1)
+    rows = rng.standard_normal((60, 300)).astype(np.float32)
+    seen = []
+    figures = lambda few: seen.append(few) or {"cosine": float(few[0] @ few[1])}  # noqa: E731
+    found = permuted(rows[:30], rows[30:], figures, rng, shuffles=2)
+    assert {few.shape for few in seen} == {(30, 30)}
+    assert found["cosine"]["difference"] == pytest.approx(rows[30] @ rows[31] - rows[0] @ rows[1], abs=1e-3)
 
 
 def test_one_draw_is_no_band():

@@ -58,12 +58,35 @@ def test_nearest_of_more_than_there_are_gives_all():
 
 def test_moments_do_not_depend_on_the_blocks():
     matrix = np.random.default_rng(2).standard_normal((101, 5)).astype(np.float32)
-    count, total, gram = vectors.moments(
-        lambda: (matrix[span] for span in vectors.spans(101, 5, numbers=35)), dimension=5
-    )
-    assert count == 101
-    np.testing.assert_allclose(total, matrix.astype(np.float64).sum(0))
-    np.testing.assert_allclose(gram, matrix.T.astype(np.float64) @ matrix.astype(np.float64))
+    found = vectors.moments(vectors.walk(matrix, numbers=35), np.zeros(5, np.float32))
+    assert found.count == 101
+    np.testing.assert_allclose(found.total, matrix.astype(np.float64).sum(0))
+    np.testing.assert_allclose(found.gram, matrix.T.astype(np.float64) @ matrix.astype(np.float64), atol=1e-4)
+
+
+def test_float32_products_keep_six_digits_even_under_a_large_common_direction():
+    rng = np.random.default_rng(3)
+    matrix = rng.standard_normal((30_000, 24)).astype(np.float32) * np.linspace(0.5, 2, 24, dtype=np.float32) + 20
+    wide = matrix.astype(np.float64)
+    truth = (wide - wide.mean(0)).T @ (wide - wide.mean(0))
+    found = vectors.moments(vectors.for_products(matrix), vectors.mean_row(matrix))
+    scale = np.sqrt(np.outer(np.diag(truth), np.diag(truth)))
+    assert (np.abs(found.scatter() - truth) / scale).max() < 1e-6
+    np.testing.assert_allclose(found.uncentred(), wide.T @ wide, rtol=1e-6)
+
+
+def test_moments_of_parts_add_up_to_those_of_the_whole():
+    rows = np.random.default_rng(4).standard_normal((90, 6)).astype(np.float32) + 3
+    about = vectors.mean_row(rows)
+    whole, one, other = (vectors.moments(vectors.walk(part), about) for part in (rows, rows[:40], rows[40:]))
+    np.testing.assert_allclose(one.plus(other).scatter(), whole.scatter(), atol=1e-4)
+    np.testing.assert_allclose(whole.minus(one).scatter(), np.cov(rows[40:].T) * 49, atol=1e-4)
+
+
+def test_walks_copy_no_matrix_but_for_the_rows_that_were_asked_for():
+    matrix = np.ones((50, 4), np.float32)
+    assert all(block.base is matrix for block in vectors.walk_index(matrix, np.arange(50))())
+    assert sum(len(block) for block in vectors.walk_index(matrix, np.arange(0, 50, 7))()) == 8
 
 
 @given(st.integers(0, 300), st.integers(1, 100))

@@ -10,7 +10,7 @@ manifest.json `values`: the same without `names`, and embedding and head (tensor
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +46,15 @@ def check_files(manifest_path: str | Path) -> None:
             )
 
 
-def base_rows(manifest_path: str | Path) -> dict[str, np.ndarray]:
-    """Embedding and head matrices [rows, d], float32; a tied base has the key "embedding" alone. No torch."""
+def base_rows(manifest_path: str | Path, sides: Sequence[str] = ("embedding", "head")) -> dict[str, np.ndarray]:
+    """Embedding and head matrices [rows, d], float32; a tied base has the key "embedding" alone. No torch.
+
+    `sides`: which of the two to read.
+    """
     manifest, folder = read_values(manifest_path), folder_of(manifest_path)
     names = {"embedding": manifest["embedding"]} | ({} if manifest["tied"] else {"head": manifest["head"]})
     index = weight_files(folder)
-    return {side: load_arrays(folder / index[name], [name])[name] for side, name in names.items()}
+    return {side: load_arrays(folder / index[name], [name])[name] for side, name in names.items() if side in sides}
 
 
 def shards(folder: Path) -> list[str]:

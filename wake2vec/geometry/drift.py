@@ -5,8 +5,8 @@ Null: the same rows moved by the same distances in random directions. For a row 
 cosine is t,
     cos = (a + D t) / sqrt(a^2 + D^2 + 2 a D t),   t = one coordinate of a random unit vector in d dimensions.
 A mean above that band says that rows mostly grew or shrank, one below it that they turned back on themselves.
-Interval of the mean: bootstrap over rows. Rows of zeros before or after have no cosine and are left out of the
-statistics.
+Interval of the mean: bootstrap over rows; effect: its difference from the null's mean. Rows of zeros before or after
+have no cosine and are left out of the statistics.
 """
 
 import numpy as np
@@ -81,19 +81,21 @@ def _group(cosines: np.ndarray, before: np.ndarray, after: np.ndarray, rng: np.r
     at = edges([known])
     histogram = {"edges": at.tolist(), "counts": counts(known, at)}
     if not len(known):
-        figures = dict.fromkeys(("mean", "std", "min", "max", "interval")) | {"null": band(None, [])}
+        figures = dict.fromkeys(("mean", "std", "min", "max", "interval", "effect")) | {"null": band(None, [])}
         reason = f"{len(cosines)} rows, none with a direction before and after"
         return {"count": len(cosines), "cosine": figures, "histogram": histogram, "reason": reason}
     finite = np.isfinite(cosines)
     lengths, distances = norms(before)[finite], distance(before, after)[finite]
     drawn = [random_turn(lengths, distances, before.shape[1], rng).mean() for _ in range(draws)]
+    null = band(float(known.mean()), drawn, -1.0, 1.0)
     cosine = {
         "mean": float(known.mean()),
         "std": float(known.std(ddof=1)) if len(known) > 1 else None,
         "min": float(known.min()),
         "max": float(known.max()),
         "interval": bootstrap([known], np.mean, rng),
-        "null": band(float(known.mean()), drawn, -1.0, 1.0),
+        "null": null,
+        "effect": None if null["mean"] is None else float(known.mean()) - null["mean"],
     }
     return {"count": len(cosines), "cosine": cosine, "histogram": histogram}
 

@@ -14,9 +14,20 @@ from wake2vec.vocabulary.parts import pieces_of
 
 def load_rows(manifest: str | Path, rows: str | Path) -> Rows:
     """Embedding rows of one phase: the base's own, unless the phase trained them, and the new ones."""
-    arrays = load_arrays(rows)
-    base = arrays.get("embedding.base")
-    return Rows(base_rows(manifest)["embedding"] if base is None else base, arrays["embedding.new"])
+    return load_phases(manifest, rows)[0]
+
+
+def load_phases(manifest: str | Path, *rows: str | Path) -> list[Rows]:
+    """Embedding rows of several phases; base rows that a phase did not train are read once and shared."""
+    own = None
+    found = []
+    for path in rows:
+        arrays = load_arrays(path)
+        base = arrays.get("embedding.base")
+        if base is None:
+            own = base_rows(manifest, ("embedding",))["embedding"] if own is None else own
+        found.append(Rows(own if base is None else base, arrays["embedding.new"]))
+    return found
 
 
 def load_base_tokens(tokenizer: str | Path, rows: int) -> list[str]:
@@ -28,6 +39,12 @@ def load_base_tokens(tokenizer: str | Path, rows: int) -> list[str]:
 def injected_forms(injection: str | Path) -> list[dict[str, Any]]:
     """The forms of an injection.json, one a new row."""
     return read_values(injection)["forms"]
+
+
+def root_pieces(tokenizer: str | Path, segmentation: list[Mapping[str, Any]]) -> dict[str, list[int]]:
+    """Base piece ids of the root of every segmented word, as it is spelled after a space."""
+    roots = sorted({entry["root"] for entry in segmentation if entry["prefix"] or entry["suffix"]})
+    return dict(zip(roots, pieces_of(Tokenizer.from_file(str(tokenizer)), roots), strict=True))
 
 
 def part_pieces(tokenizer: str | Path, gold: list[Mapping[str, Any]]) -> dict[str, list[int]]:

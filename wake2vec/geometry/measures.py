@@ -4,12 +4,14 @@
 Each function checks that its inputs belong together and fills the values of the result files of the same names.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from threadpoolctl import threadpool_limits
 
 from wake2vec.errors import UserError
 from wake2vec.geometry.dimension import measure_dimension
+from wake2vec.geometry.directions import measure_directions
 from wake2vec.geometry.drift import measure_drift
 from wake2vec.geometry.isotropy import measure_isotropy
 from wake2vec.geometry.neighbours import measure_neighbours
@@ -22,12 +24,20 @@ from wake2vec.geometry.vectors import Rows
 
 
 def measure_rows(
-    rows: Rows, base_tokens: list[str], forms: list[dict], seed: int, sample: int = 5000, draws: int = 10
+    rows: Rows,
+    base_tokens: list[str],
+    forms: list[dict],
+    seed: int,
+    sample: int = 5000,
+    draws: int = 10,
+    segmentation: Sequence[dict] = (),
+    root_ids: Mapping[str, list[int]] = MappingProxyType({}),
 ) -> dict[str, dict]:
-    """Norms, isotropy, dimension, similarity and neighbours of one phase's rows.
+    """Norms, isotropy, dimension, similarity, affix directions and neighbours of one phase's rows.
 
-    base_tokens: the base vocabulary in the order of its rows; forms: injection.json's. `sample` bounds the rows of
-    the m x m analyses, `draws` is the number of structureless matrices for each null. Raises UserError when rows and
+    base_tokens: the base vocabulary in the order of its rows; forms: injection.json's; segmentation:
+    segmentation.jsonl's; root_ids: the base piece ids of the roots that it names. `sample` bounds the rows of the
+    m x m analyses, `draws` is the number of structureless matrices for each null. Raises UserError when rows and
     forms differ in number.
     """
     check(rows, forms)
@@ -37,6 +47,7 @@ def measure_rows(
             "isotropy": measure_isotropy(rows, seed, sample, draws),
             "dimension": measure_dimension(rows, seed, draws),
             "similarity": measure_similarity(rows, seed),
+            "directions": measure_directions(rows, list(segmentation), forms, root_ids, seed),
             "neighbours": measure_neighbours(rows, base_tokens, forms, seed),
         }
 

@@ -23,11 +23,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from wake2vec.geometry.neighbours import frequent_forms
-from wake2vec.geometry.vectors import Rows, mean_row, spans, unit
+from wake2vec.geometry.vectors import Rows, mean_row, norms, spans, unit, walk
 from wake2vec.text.words import normalise
 
 COUNTS = {"0": (0, 0), "1": (1, 1), "2": (2, 2), "3-5": (3, 5), "6-10": (6, 10), "11+": (11, 10**9)}
 TIE = 1e-6  # cosines closer than this are equal: float32 products of equal rows may differ by rounding
+
+
+Means = tuple[np.ndarray, np.ndarray] | None
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def measure_recovery(
     pairs, without_row, without_part_row = gold_pairs(gold, forms, base_ids_of, len(rows.base))
     receivers = hand_round(pairs, shuffles, np.random.default_rng(seed))
     plain = rank_all(rows.new, rows.base, pairs, receivers)
-    centred = rank_all(rows.new - mean_row(rows.new), rows.base - mean_row(rows.base), pairs, receivers)
+    centred = rank_all(rows.new, rows.base, pairs, receivers, (mean_row(rows.new), mean_row(rows.base)))
 
     def figures(kept: np.ndarray) -> dict:
         weights = resampled(pairs.coinage[kept], np.random.default_rng(seed), draws)
@@ -135,27 +138,35 @@ def hand_round(pairs: Pairs, shuffles: int, rng: np.random.Generator) -> np.ndar
     return receivers
 
 
-def rank_all(new: np.ndarray, base: np.ndarray, pairs: Pairs, receivers: np.ndarray) -> np.ndarray:
+def rank_all(new: np.ndarray, base: np.ndarray, pairs: Pairs, receivers: np.ndarray, means: Means = None) -> np.ndarray:
     """Rank of every pair's part for its own coinage (first) and for the receivers, float64 [1 + shuffles, pairs]."""
     queries = np.concatenate([pairs.row[None], receivers])
     targets = np.broadcast_to(pairs.target, queries.shape)
     ranks, asked = np.full(queries.shape, np.nan), queries >= 0
-    ranks[asked] = rank(new, base, queries[asked], targets[asked])
+    ranks[asked] = rank(new, base, queries[asked], targets[asked], means)
     return ranks
 
 
-def rank(new: np.ndarray, base: np.ndarray, queries: np.ndarray, targets: np.ndarray) -> np.ndarray:
+def rank(
+    new: np.ndarray, base: np.ndarray, queries: np.ndarray, targets: np.ndarray, means: Means = None
+) -> np.ndarray:
     """For each pair (new row, base row) how many base rows have at least that cosine to the new row: 1 = nearest, int
     [pairs].
 
-    Ties are pessimistic. Time (number of different new rows) x B x (d + log B); memory: a block of cosines.
+    means: rows [d] that are first taken from the new and from the base rows. Ties are pessimistic. Time (number of
+    different new rows) x B x (d + log B); memory: a block of cosines. The base rows are not copied: of k less its mean
+    m the cosine is (q . k - q . m) / |k - m|.
     """
     asked, which = np.unique(queries, return_inverse=True)
     order = np.argsort(which, kind="stable")
     bounds = np.searchsorted(which[order], np.arange(len(asked) + 1))
-    ranks, keys = np.zeros(len(queries), np.int64), unit(base)
+    ranks = np.zeros(len(queries), np.int64)
+    new_mean, base_mean = means if means is not None else np.zeros((2, new.shape[1]), np.float32)
+    lengths = np.concatenate([norms(block - base_mean) for block in walk(base)()] or [np.zeros(0)])
+    inverse = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0).astype(np.float32)
     for span in spans(len(asked), len(base)):
-        cosines = unit(new[asked[span]]) @ keys.T
+        queried = unit(new[asked[span]] - new_mean)
+        cosines = (queried @ base.T - (queried @ base_mean)[:, None]) * inverse
         for offset, line in enumerate(cosines):
             mine = order[bounds[span.start + offset] : bounds[span.start + offset + 1]]
             least = line[targets[mine]] - np.float32(TIE)

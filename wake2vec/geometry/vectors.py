@@ -1,18 +1,22 @@
 """Rows of an embedding matrix and the arithmetic every analysis shares, a block of rows at a time.
 
-Matrices are float32 (a whole vocabulary: up to 172,451 x 2,048); sums over rows and Gram matrices are float64. No
-function here makes a vocabulary x vocabulary matrix. A row of zeros has no direction: its unit vector is left at
-zero.
+Matrices are float32 (a whole vocabulary: up to 196,888 x 5,120). Products of a block are float32, at the speed of the
+machine's matrix multiplication, and are added up in float64: a sum of b products is then wrong by about sqrt(b) 1e-7
+of the product of the two norms, whatever the number of rows (`moments`, which subtracts the mean row first, so that a
+common direction costs no digits). Sums along rows and over rows are float64. No function here copies a whole matrix
+or makes a vocabulary x vocabulary one. A row of zeros has no direction: its unit vector is left at zero.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from wake2vec.errors import UserError
 
 BLOCK = 2**23  # numbers in a block: 32 MiB as float32, 64 MiB as float64
+LARGE = 2**25  # numbers in a block of which a d x d product is taken: adding that up costs d * d however long the block
 
 Blocks = Callable[[], Iterator[np.ndarray]]
 """A matrix that may be walked again and again, a block of rows at a time."""
@@ -48,20 +52,60 @@ class Rows:
         return self.base.shape[1]
 
 
+class Moments(NamedTuple):
+    """Count, sum [d] and Gram matrix [d, d] of rows less `about` [d]; two of the same `about` add and subtract."""
+
+    count: int
+    total: np.ndarray
+    gram: np.ndarray
+    about: np.ndarray
+
+    def plus(self, other: "Moments") -> "Moments":
+        return Moments(self.count + other.count, self.total + other.total, self.gram + other.gram, self.about)
+
+    def minus(self, other: "Moments") -> "Moments":
+        return Moments(self.count - other.count, self.total - other.total, self.gram - other.gram, self.about)
+
+    def scatter(self) -> np.ndarray:
+        """Sum of (v - mean)(v - mean)', [d, d]: the covariance times the count."""
+        found = np.outer(self.total / -max(1, self.count), self.total)
+        found += self.gram
+        return found
+
+    def uncentred(self) -> np.ndarray:
+        """V'V, the sum of v v' of the rows themselves, [d, d]."""
+        if not self.about.any():
+            return self.gram
+        cross = np.outer(self.about, self.total + self.about * self.count / 2)
+        found = self.gram + cross
+        found += cross.T
+        return found
+
+
 def spans(count: int, width: int, numbers: int = BLOCK) -> Iterator[slice]:
     """Slices that cover `count` rows, each of at most `numbers` numbers when a row holds `width`."""
     step = max(1, numbers // max(1, width))
     return (slice(start, min(start + step, count)) for start in range(0, count, step))
 
 
-def walk(*matrices: np.ndarray) -> Blocks:
-    """The rows of one or several matrices, one below the other, in blocks."""
-    return lambda: (matrix[span] for matrix in matrices for span in spans(len(matrix), matrix.shape[1]))
+def walk(*matrices: np.ndarray, numbers: int = BLOCK) -> Blocks:
+    """The rows of one or several matrices, one below the other, in blocks: views, not copies."""
+    return lambda: (matrix[span] for matrix in matrices for span in spans(len(matrix), matrix.shape[1], numbers))
 
 
-def walk_index(matrix: np.ndarray, index: np.ndarray) -> Blocks:
-    """The rows `index` of a matrix, in blocks."""
-    return lambda: (matrix[index[span]] for span in spans(len(index), matrix.shape[1]))
+def walk_index(matrix: np.ndarray, index: np.ndarray, numbers: int = BLOCK) -> Blocks:
+    """The rows `index` of a matrix, in blocks; without a copy where they are all of its rows in order."""
+    if len(index) == len(matrix) and (index == np.arange(len(matrix))).all():
+        return walk(matrix, numbers=numbers)
+    return lambda: (matrix[index[span]] for span in spans(len(index), matrix.shape[1], numbers))
+
+
+def for_products(matrix: np.ndarray, index: np.ndarray | None = None) -> Blocks:
+    """The rows (of `index`), in blocks long enough that adding up their d x d products costs little beside making
+    them; of at most 16,384 rows, so that float32 products keep six digits.
+    """
+    numbers = min(LARGE, 16_384 * max(1, matrix.shape[1]))
+    return walk(matrix, numbers=numbers) if index is None else walk_index(matrix, index, numbers)
 
 
 def norms(matrix: np.ndarray) -> np.ndarray:
@@ -76,26 +120,32 @@ def unit(matrix: np.ndarray) -> np.ndarray:
     return matrix / np.where(length > 0, length, 1.0).astype(np.float32)[:, None]
 
 
-def with_direction(matrix: np.ndarray) -> np.ndarray:
-    """The rows that are not all zero; the same array when none is."""
-    kept = norms(matrix) > 0
-    return matrix if kept.all() else matrix[kept]
+def directed(matrix: np.ndarray) -> np.ndarray:
+    """Positions of the rows that are not all zero."""
+    return np.flatnonzero(norms(matrix) > 0)
 
 
-def mean_row(matrix: np.ndarray) -> np.ndarray:
-    """The mean row, accumulated in float64, as float32 [d]; zeros when there is no row."""
-    total = sum((block.sum(0, dtype=np.float64) for block in walk(matrix)()), np.zeros(matrix.shape[1]))
-    return (total / max(1, len(matrix))).astype(np.float32)
+def mean_row(matrix: np.ndarray, index: np.ndarray | None = None) -> np.ndarray:
+    """The mean row (of the rows `index`), accumulated in float64, as float32 [d]; zeros when there is no row."""
+    blocks = walk(matrix) if index is None else walk_index(matrix, index)
+    total = sum((block.sum(0, dtype=np.float64) for block in blocks()), np.zeros(matrix.shape[1]))
+    return (total / max(1, len(matrix) if index is None else len(index))).astype(np.float32)
 
 
-def moments(blocks: Blocks, dimension: int) -> tuple[int, np.ndarray, np.ndarray]:
-    """(count, sum of rows [d], Gram matrix sum of v v' [d, d]) in float64, from one walk."""
+def moments(blocks: Blocks, about: np.ndarray) -> Moments:
+    """Count, sum [d] and Gram matrix [d, d] (float64) of the rows less `about` (float32 [d]), from one walk.
+
+    Time n d^2 (half of a full product: it is symmetric); memory two d x d matrices and a block. `about` the mean row
+    keeps the digits of a covariance; about zeros gives V'V itself.
+    """
+    dimension = len(about)
     count, total, gram = 0, np.zeros(dimension), np.zeros((dimension, dimension))
+    shifted = bool(about.any())
     for block in blocks():
-        wide = block.astype(np.float64)
-        count, total = count + len(wide), total + wide.sum(0)
-        gram += wide.T @ wide
-    return count, total, gram
+        part = block - about if shifted else block
+        count, total = count + len(part), total + part.sum(0, dtype=np.float64)
+        gram += part.T @ part
+    return Moments(count, total, gram, np.asarray(about, np.float64))
 
 
 def paired_cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -120,26 +170,33 @@ def distance(before: np.ndarray, after: np.ndarray) -> np.ndarray:
 def nearest(queries: np.ndarray, keys: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """The k keys of highest cosine for every query, nearest first: (positions [q, k], cosines [q, k]).
 
-    k shrinks to the number of keys. Equal cosines keep the order of the keys.
+    k shrinks to the number of keys. Equal cosines keep the order of the keys. Time q n d, most of it the product of
+    2,048 queries with a block of keys; memory a block of those products. The keys are not copied: their products are
+    divided by their norms.
     """
     k = min(k, len(keys))
     where, cosines = np.zeros((len(queries), k), np.int64), np.zeros((len(queries), k), np.float32)
-    scaled = unit(queries)
-    for rows in spans(len(queries), 1, numbers=512):
-        best, at = np.zeros((rows.stop - rows.start, 0), np.float32), np.zeros((rows.stop - rows.start, 0), np.int64)
-        for columns in spans(len(keys), max(keys.shape[1], 512)):
-            found = scaled[rows] @ unit(keys[columns]).T
-            best = np.concatenate([best, found], axis=1)
-            at = np.concatenate([at, np.broadcast_to(np.arange(columns.start, columns.stop), found.shape)], axis=1)
+    lengths = norms(keys)
+    inverse = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0).astype(np.float32)
+    for rows in spans(len(queries), 1, numbers=2048):
+        asked = unit(queries[rows])
+        best, at = np.zeros((len(asked), 0), np.float32), np.zeros((len(asked), 0), np.int64)
+        for columns in spans(len(keys), max(keys.shape[1], 2048)):
+            found = asked @ keys[columns].T
+            found *= inverse[columns]
+            here, there = _top(found, np.arange(columns.start, columns.stop), k)
+            best, at = np.concatenate([best, here], axis=1), np.concatenate([at, there], axis=1)
             best, at = _top(best, at, k)
         where[rows], cosines[rows] = at, best
     return where, cosines
 
 
 def _top(values: np.ndarray, at: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The k greatest values of every row, greatest first, and what `at` (a row for all, or one a row) says of them."""
     if values.shape[1] > k:
         kept = np.sort(np.argpartition(-values, k - 1, axis=1)[:, :k], axis=1)
-        values, at = np.take_along_axis(values, kept, 1), np.take_along_axis(at, kept, 1)
+        values, at = np.take_along_axis(values, kept, 1), at[kept] if at.ndim == 1 else np.take_along_axis(at, kept, 1)
+    at = np.broadcast_to(at, values.shape)
     order = np.argsort(-values, axis=1, kind="stable")
     return np.take_along_axis(values, order, 1), np.take_along_axis(at, order, 1)
 

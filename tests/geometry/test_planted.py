@@ -1,0 +1,157 @@
+"""Structure that was planted is found by every measure that should see it, and noise by none.
+
+False findings are counted over seeds: at p < 0.05 some one in twenty, never one in five.
+"""
+
+import numpy as np
+import pytest
+
+from wake2vec.geometry.dimension import measure_dimension
+from wake2vec.geometry.directions import affix_pairs, cosines, measure_directions
+from wake2vec.geometry.isotropy import measure_isotropy
+from wake2vec.geometry.norms import measure_norms
+from wake2vec.geometry.similarity import measure_similarity
+from wake2vec.geometry.vectors import Rows, unit
+
+FIGURES = ("sampled_ratio", "sampled_ratio_centred", "eigenvector", "isoscore")
+
+
+def all_p(rows, seed, shuffles=99):
+    """Every p of the structureless null and of permuted labels, by name."""
+    isotropy, dimension = (
+        measure(rows, seed, draws=6, shuffles=shuffles) for measure in (measure_isotropy, measure_dimension)
+    )
+    similarity, norms = (measure(rows, seed, shuffles=shuffles) for measure in (measure_similarity, measure_norms))
+    found = {f"null {name}": isotropy["groups"]["new"][name]["null"]["p"] for name in FIGURES}
+    found |= {f"null {name}": one["p"] for name, one in dimension["groups"]["new"]["null"].items()}
+    found |= {f"null {name}": one["null"]["p"] for name, one in similarity["pairs"].items()}
+    for measured in (isotropy, dimension, similarity):
+        found |= {f"permuted {name}": one["p"] for name, one in measured["permuted"].items() if name != "rows"}
+    return found | {"permuted d": norms["cohens_d"]["permuted"]["p"], "permuted ks": similarity["ks"]["permutation_p"]}
+
+
+def test_noise_is_found_by_none():
+    runs = []
+    for seed in range(24):
+        rng = np.random.default_rng(seed)
+        runs.append(all_p(Rows(rng.standard_normal((60, 12)), rng.standard_normal((60, 12))), seed, 39))
+    for name in runs[0]:
+        p = np.array([run[name] for run in runs])
+        assert (p < 0.05).sum() <= 5, (name, sorted(p)[:8])  # binomial(24, 0.05): more than 5 once in a thousand
+    every = np.concatenate([list(run.values()) for run in runs])
+    assert (every < 0.05).mean() < 0.09
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def test_a_known_dimension_is_found(rng):
+    flat = rng.standard_normal((400, 6)) @ np.linalg.qr(rng.standard_normal((40, 6)))[0].T
+    rows = Rows(rng.standard_normal((400, 40)), flat)
+    isotropy, dimension = measure_isotropy(rows, 0, draws=4, shuffles=99), measure_dimension(rows, 0, 4, 99)
+    score = isotropy["groups"]["new"]["isoscore"]
+    assert score["value"] == pytest.approx(5 / 39, rel=0.05) and score["null"]["p"] < 1e-6
+    assert score["interval"][0] < score["value"] < score["interval"][1] < score["null"]["low"]
+    assert isotropy["permuted"]["isoscore"]["p"] == dimension["permuted"]["d90"]["p"] == 0.01
+    assert dimension["groups"]["new"]["effect"]["participation_ratio"] < 0.2
+    assert isotropy["groups"]["base"]["isoscore"]["null"]["p"] > 0.01
+
+
+def test_a_common_direction_is_found_by_what_does_not_centre(rng):
+    rows = Rows(rng.standard_normal((300, 24)), rng.standard_normal((300, 24)) + 0.4)
+    isotropy, similarity = measure_isotropy(rows, 0, draws=4, shuffles=99), measure_similarity(rows, 0, shuffles=99)
+    for name, found in isotropy["permuted"].items():
+        if name != "rows":
+            assert (found["p"] == 0.01) == (name in ("sampled_ratio", "eigenvector")), name
+    assert similarity["permuted"]["mean"]["p"] == 0.01 and similarity["permuted"]["mean"]["difference"] > 0.1
+    assert similarity["pairs"]["new_new"]["null"]["p"] < 1e-9 and similarity["pairs"]["new_new"]["effect"] > 0.5
+
+
+def test_clusters_are_found(rng):
+    centres = rng.standard_normal((8, 24))
+    rows = Rows(rng.standard_normal((240, 24)), np.repeat(centres, 30, axis=0) + 0.2 * rng.standard_normal((240, 24)))
+    isotropy, dimension = measure_isotropy(rows, 0, draws=4, shuffles=99), measure_dimension(rows, 0, 4, 99)
+    assert all(isotropy["groups"]["new"][name]["null"]["p"] < 0.01 for name in FIGURES)
+    assert dimension["permuted"]["participation_ratio"]["difference"] < -8
+    assert isotropy["permuted"]["isoscore"]["p"] == dimension["permuted"]["participation_ratio"]["p"] == 0.01
+
+
+def test_longer_rows_are_found_and_the_directions_of_the_same_rows_are_not(rng):
+    rows = Rows(rng.standard_normal((300, 16)), 1.2 * rng.standard_normal((300, 16)))
+    assert measure_norms(rows, 0)["cohens_d"]["permuted"]["p"] == 0.005
+    permuted = measure_isotropy(rows, 0, draws=2, shuffles=99)["permuted"]
+    assert permuted["sampled_ratio"]["p"] > 0.05 and permuted["isoscore"]["p"] > 0.05
+
+
+# Directions ----------------------------------------------------------------------------------------------------------
+
+AFFIXES = [("un", ""), ("re", ""), ("", "ness"), ("", "ish"), ("over", "ling")]
+
+
+def words(rng, affix=0.0, common=0.0, noise=0.3, count=80, d=24):
+    """Rows of roots (base) and of words (new): root + a vector for every affix + one for all new words + noise."""
+    vectors = {name: affix * rng.standard_normal(d) for pair in AFFIXES for name in pair if name}
+    base, shared = rng.standard_normal((count // 2, d)), common * rng.standard_normal(d)
+    segmentation, new = [], []
+    for i in range(count):
+        prefix, suffix = AFFIXES[i % len(AFFIXES)]
+        segmentation.append(
+            {"word": f"word{i}", "prefix": prefix, "root": f"r{i % len(base)}", "suffix": suffix, "compound": []}
+        )
+        moved = sum(vectors[name] for name in (prefix, suffix) if name)
+        new.append(base[i % len(base)] + moved + shared + noise * rng.standard_normal(d))
+    return Rows(base, np.repeat(new, 2, axis=0)), segmentation, {f"r{i}": [i] for i in range(len(base))}
+
+
+def measured(make_forms, seed, **planted):
+    rows, segmentation, ids = words(np.random.default_rng(seed), **planted)
+    return measure_directions(rows, segmentation, make_forms(len(rows.new)), ids, seed, shuffles=39)
+
+
+def test_consistency_by_hand():
+    # Offsets of one affix at 0, 90 and 90 degrees: the first has none of the others' mean; each of the others is at 45
+    # degrees to the mean of the first and its twin.
+    pairs = affix_pairs([{"prefix": "un", "suffix": ""}] * 3)
+    found = cosines(np.array([[1, 0], [0, 1], [0, 1]], np.float32), pairs)
+    assert found == pytest.approx([0, 0.5**0.5, 0.5**0.5])
+
+
+def test_leave_one_out_is_the_mean_of_the_others(rng):
+    units = unit(rng.standard_normal((30, 5)).astype(np.float32))
+    pairs = affix_pairs([{"prefix": "ab"[i % 2], "suffix": "c" * (i % 3 == 0)} for i in range(30)])
+    found = cosines(units, pairs)
+    for word, affix, cosine in zip(pairs.word, pairs.affix, found, strict=True):
+        others = [w for w, a in zip(pairs.word, pairs.affix, strict=True) if a == affix and w != word]
+        mean = units[others].mean(0)
+        assert cosine == pytest.approx(units[word] @ mean / np.linalg.norm(mean), abs=1e-5)
+
+
+def test_affixes_that_are_vectors_are_found(make_forms):
+    found = measured(make_forms, 0, affix=0.5)
+    assert found["words"] == 80 and found["affixes"] == 6
+    assert found["shuffled"]["p"] == 0.025 and found["value"] > found["shuffled"]["high"] + 0.3
+    assert found["interval"][0] > found["shuffled"]["high"] and found["centred"]["shuffled"]["p"] == 0.025
+    assert abs(found["random"]["mean"]) < 0.15 and {"un", "ling"} <= {one["affix"] for one in found["by_affix"]}
+
+
+def test_a_direction_of_all_new_words_is_not_taken_for_affixes(make_forms):
+    runs = [measured(make_forms, seed, common=0.8) for seed in range(24)]
+    assert np.mean([run["value"] for run in runs]) > 0.9  # the raw figure is high
+    assert sum(run["shuffled"]["p"] < 0.05 for run in runs) <= 5
+    assert sum(run["centred"]["shuffled"]["p"] < 0.05 for run in runs) <= 5
+    assert np.mean([run["random"]["mean"] for run in runs]) > 0.2  # and random pairs have some of it too
+
+
+def test_noise_has_no_affix_directions(make_forms):
+    runs = [measured(make_forms, seed) for seed in range(24)]
+    assert sum(run["shuffled"]["p"] < 0.05 for run in runs) <= 5
+    assert abs(np.mean([run["value"] for run in runs])) < 0.1
+    assert np.mean([run["interval"][0] < run["shuffled"]["mean"] < run["interval"][1] for run in runs]) > 0.75
+
+
+def test_words_without_a_shared_affix_have_a_reason(make_forms):
+    rows, segmentation, ids = words(np.random.default_rng(0), count=4)
+    found = measure_directions(rows, segmentation[:2], make_forms(len(rows.new)), ids, 0)
+    assert found["value"] is None and "three" not in found and "3 words" in found["reason"]

@@ -1,0 +1,181 @@
+"""Whether an affix moves its words one way: the cosine of a word's offset to the direction of the others that share it.
+
+For a word w of affix a with root r the offset is o_w = E(w) - E(r), E(r) the mean of the root's base pieces' rows and
+u_w = o_w / |o_w|. With S_a the sum of u over the words of a,
+    c_w = cos(u_w, S_a - u_w) = (u_w . S_a - 1) / |S_a - u_w|,
+the cosine to the mean direction of the others (leave one out, so that a word does not agree with itself). The figure
+is the mean of c_w over all words whose affix has `LEAST` words or more: 0 where offsets have no common direction, 1
+where each affix is one vector. A word with prefix and suffix counts once for each. Offsets as the analogies of
+Mikolov, Yih & Zweig (2013, NAACL) take them.
+
+What a common "new word" direction does: new rows may all lie to one side of the base rows, and then every offset
+points there, whatever the affix. So three things stand beside the figure.
+Shuffled.  The same offsets, affixes shuffled among the words (prefixes and suffixes apart). The mean is what the common
+           direction gives, p = (1 + shuffles at least as high) / (1 + shuffles), "effect" the difference from the mean.
+Random.    Offsets of random pairs, the new row of one word less the root of another, in groups of the same sizes.
+Centred.   Figure and shuffles again, the mean offset taken from every offset: the common direction is gone.
+Interval: jackknife over groups of words, each group's words left out of their affixes' sums as well.
+
+A row that was made from its parts before training has a direction by construction: read init, P1 and P3 side by side.
+Of more than 10,000 words as many are drawn. Cost: some 500 walks over their offsets, at most 10,000 x d numbers.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from wake2vec.geometry.neighbours import frequent_forms
+from wake2vec.geometry.nulls import GROUPS, jackknife, random_groups
+from wake2vec.geometry.vectors import Rows, norms, sampled, spans, unit
+from wake2vec.text.words import normalise
+from wake2vec.vocabulary.parts import mean_rows
+
+LEAST = 3  # words of an affix whose direction is looked at
+LIMIT = 10_000
+KINDS = ("prefix", "suffix")
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Every word with every affix that it has: arrays of one length, and the names of the affixes."""
+
+    word: np.ndarray  # position of the word among the words
+    affix: np.ndarray  # position of its affix among the affixes
+    kind: np.ndarray  # 0 prefix, 1 suffix
+    names: list[tuple[str, str]]  # (kind, affix)
+
+
+def measure_directions(
+    rows: Rows,
+    segmentation: list[dict],
+    forms: list[dict],
+    base_ids_of: Mapping[str, list[int]],
+    seed: int,
+    shuffles: int = 199,
+) -> dict:
+    """Consistency of affix directions with its controls: the values of directions.json.
+
+    segmentation: rows of segmentation.jsonl. base_ids_of: the base piece ids of every root. Words without a new row,
+    without a root that the base knows, or that lie where their root lies, are left out. "value" is None, with a
+    "reason", where no affix has three words.
+    """
+    rng = np.random.default_rng(seed)
+    entries, at = words_with_rows(segmentation, forms, base_ids_of)
+    pairs = affix_pairs(entries)
+    kept = np.unique(pairs.word)
+    available, kept = len(kept), kept[sampled(len(kept), LIMIT, rng)]
+    words = rows.new[at[kept]]
+    roots = mean_rows(rows.base, [base_ids_of[entries[i]["root"]] for i in kept.tolist()]).astype(np.float32)
+    apart = norms(words - roots) > 0
+    words, roots, entries = words[apart], roots[apart], [entries[i] for i in kept[apart].tolist()]
+    pairs = affix_pairs(entries)
+    about = {"words": len(entries), "words_with_affix": available, "affixes": len(pairs.names)}
+    if not len(pairs.word):
+        reason = f"no affix has {LEAST} words with a row of their own and a root that the base knows"
+        nothing = dict.fromkeys(("value", "interval", "effect", "shuffled", "random", "centred"))
+        return about | nothing | {"by_affix": [], "reason": reason}
+    offsets = words - roots
+    plain = unit(offsets)
+    random = [
+        float(cosines(unit(words[rng.permutation(len(words))] - roots[rng.permutation(len(roots))]), pairs).mean())
+        for _ in range(20)
+    ]
+    return {
+        **about,
+        **figures(plain, pairs, rng, shuffles),
+        "random": {"mean": float(np.mean(random)), "std": float(np.std(random, ddof=1)), "draws": len(random)},
+        "centred": figures(unit(offsets - offsets.mean(0, dtype=np.float64).astype(np.float32)), pairs, rng, shuffles),
+        "by_affix": _by_affix(cosines(plain, pairs), pairs),
+    }
+
+
+def words_with_rows(
+    segmentation: list[dict], forms: list[dict], base_ids_of: Mapping[str, list[int]]
+) -> tuple[list[dict], np.ndarray]:
+    """The segmented words that have an affix, a root in base pieces and a new row, and those rows' positions."""
+    row_of = {normalise(form["word"]): form["row"] for form in frequent_forms(forms)}
+    found = [
+        (entry, row_of[normalise(entry["word"])])
+        for entry in segmentation
+        if (entry["prefix"] or entry["suffix"])
+        and normalise(entry["word"]) in row_of
+        and base_ids_of.get(entry["root"])
+    ]
+    return [entry for entry, _ in found], np.array([row for _, row in found], np.int64)
+
+
+def affix_pairs(entries: list[dict]) -> Pairs:
+    """The pairs of words and affixes, of affixes with at least `LEAST` words."""
+    listed = [(i, (kind, entry[kind])) for i, entry in enumerate(entries) for kind in KINDS if entry[kind]]
+    count: dict[tuple[str, str], int] = {}
+    for _, name in listed:
+        count[name] = count.get(name, 0) + 1
+    names = sorted(name for name, words in count.items() if words >= LEAST)
+    number = {name: i for i, name in enumerate(names)}
+    kept = [(i, number[name], KINDS.index(name[0])) for i, name in listed if name in number]
+    columns = np.array(kept, np.int64).reshape(-1, 3).T
+    return Pairs(*columns, names)
+
+
+def cosines(units: np.ndarray, pairs: Pairs) -> np.ndarray:
+    """c_w of every pair, from unit offsets [words, d]: the cosine to the mean of the affix's other words, float64."""
+    count = len(pairs.word)
+    member = csr_array((np.ones(count, np.float32), (pairs.affix, pairs.word)), (len(pairs.names), len(units)))
+    sums = member @ units
+    squared = np.einsum("ij,ij->i", sums, sums, dtype=np.float64)[pairs.affix]
+    dot = np.empty(count)
+    for span in spans(count, units.shape[1]):
+        dot[span] = np.einsum("ij,ij->i", units[pairs.word[span]], sums[pairs.affix[span]], dtype=np.float64)
+    rest = np.sqrt(np.maximum(squared - 2 * dot + 1, 0.0))
+    return np.divide(dot - 1, rest, out=np.zeros(count), where=rest > 1e-6)
+
+
+def figures(units: np.ndarray, pairs: Pairs, rng: np.random.Generator, shuffles: int) -> dict:
+    """{"value", "interval", "effect", "shuffled"} of the mean cosine."""
+    value = float(cosines(units, pairs).mean())
+    drawn = [float(cosines(units, _shuffled(pairs, rng)).mean()) for _ in range(shuffles)]
+    low, high = np.quantile(drawn, [0.025, 0.975]).tolist()
+    shuffled = {"mean": float(np.mean(drawn)), "low": low, "high": high, "shuffles": shuffles}
+    shuffled["p"] = (1 + sum(one >= value - 1e-12 for one in drawn)) / (1 + shuffles)
+    return {
+        "value": value,
+        "interval": _interval(value, units, pairs, rng),
+        "effect": value - shuffled["mean"],
+        "shuffled": shuffled,
+    }
+
+
+def _shuffled(pairs: Pairs, rng: np.random.Generator) -> Pairs:
+    """The pairs with the affixes of a kind shuffled among its words."""
+    affix = pairs.affix.copy()
+    for kind in range(len(KINDS)):
+        inside = np.flatnonzero(pairs.kind == kind)
+        affix[inside] = affix[rng.permutation(inside)]
+    return Pairs(pairs.word, affix, pairs.kind, pairs.names)
+
+
+def _interval(value: float, units: np.ndarray, pairs: Pairs, rng: np.random.Generator) -> tuple[float, float] | None:
+    if len(units) < 2 * GROUPS:
+        return None
+    group, left_out = random_groups(len(units), rng)[pairs.word], []
+    for g in range(GROUPS):
+        kept = group != g
+        # a word left alone with its affix has no other to be compared with
+        kept &= np.bincount(pairs.affix[kept], minlength=len(pairs.names))[pairs.affix] > 1
+        if kept.any():
+            rest = Pairs(pairs.word[kept], pairs.affix[kept], pairs.kind[kept], pairs.names)
+            left_out.append(float(cosines(units, rest).mean()))
+    return jackknife(value, left_out, -1.0, 1.0) if len(left_out) == GROUPS else None
+
+
+def _by_affix(found: np.ndarray, pairs: Pairs) -> list[dict]:
+    """Each affix with its words and their mean cosine, the affix of most words first."""
+    words = np.bincount(pairs.affix, minlength=len(pairs.names))
+    means = np.bincount(pairs.affix, found, minlength=len(pairs.names)) / np.maximum(words, 1)
+    listed = [
+        {"affix": affix, "kind": kind, "words": int(n), "consistency": float(mean)}
+        for (kind, affix), n, mean in zip(pairs.names, words, means, strict=True)
+    ]
+    return sorted(listed, key=lambda one: (-one["words"], one["affix"]))
