@@ -8,7 +8,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wake2vec.language.likelihood import bootstrap_bits_per_byte, likelihood, token_nats, windows
+from wake2vec.language.likelihood import (
+    likelihood,
+    nats_and_entropies,
+    token_nats,
+    windows,
+)
 from wake2vec.model.assemble import load_base
 from wake2vec.text.encoding import Encoded, encode
 
@@ -63,9 +68,16 @@ def test_numbers_by_hand():
     assert values["bits_per_byte"] == pytest.approx(10 / (10 * math.log(2)))
     assert values["loss"] == pytest.approx(2.5)
     assert values["perplexity"] == pytest.approx(math.exp(2.5))
-    assert values["classes"]["base"] == {"tokens": 2, "nats": 4.0, "loss": 2.0}
-    assert values["classes"]["new_seen"] == {"tokens": 1, "nats": 2.0, "loss": 2.0}
-    assert values["classes"]["new_unseen"] == {"tokens": 1, "nats": 4.0, "loss": 4.0}
+    base = {"tokens": 2, "nats": 4.0, "loss": 2.0, "interval": [1.0, 3.0]}  # one passage costs 1 a token, the other 3
+    seen = {"tokens": 1, "nats": 2.0, "loss": 2.0, "interval": None}  # one passage alone has no interval
+    unseen = {"tokens": 1, "nats": 4.0, "loss": 4.0, "interval": None}
+    nothing = {"tokens": 0, "nats": 0.0, "loss": None, "interval": None}
+    assert values["classes"] == {"base": base, "new_seen": seen, "new_unseen": unseen}
+    assert values["counts"] == dict.fromkeys(("1", "2", "3-5", "11+"), nothing) | {
+        "base": base,
+        "0": unseen,
+        "6-10": seen,
+    }
     assert values["passages"] == [{"tokens": 3, "nats": 7.0, "bytes": 8}, {"tokens": 1, "nats": 3.0, "bytes": 2}]
     assert values["interval"][0] <= values["bits_per_byte"] <= values["interval"][1]
 
@@ -75,6 +87,45 @@ def test_bootstrap_interval_covers_the_truth_about_as_often_as_it_says():
     covered = 0
     for trial in range(200):
         nats = rng.gamma(4.0, 25.0, size=60)  # mean 100 nats a passage of 50 bytes
-        low, high = bootstrap_bits_per_byte(nats, np.full(60, 50), seed=trial, draws=400)
-        covered += low <= 100 / (50 * math.log(2)) <= high
+        ids = [np.zeros(1, int)] * 60
+        values = likelihood([np.array([total]) for total in nats], Encoded(ids, np.full(60, 50)), [], 10, 8, seed=trial)
+        covered += values["interval"][0] <= 100 / (50 * math.log(2)) <= values["interval"][1]
     assert 0.88 <= covered / 200 <= 0.99
+
+
+def test_one_passage_has_no_interval():
+    values = likelihood([np.array([7.0])], Encoded([np.zeros(1, int)], np.array([4])), [], base_rows=10, context=8)
+    assert values["bits_per_byte"] == pytest.approx(7 / (4 * math.log(2))) and values["interval"] is None
+
+
+def test_parts_by_training_count_add_up_to_the_whole():
+    rng = np.random.default_rng(1)
+    forms = [{"count_train": n} for n in (0, 1, 2, 3, 5, 6, 10, 11, 500)]
+    ids = [rng.integers(0, 20 + len(forms), 300) for _ in range(12)]
+    nats = [rng.gamma(2.0, 2.0, 300).astype(np.float32) for _ in ids]
+    values = likelihood(nats, Encoded(ids, np.full(12, 1000)), forms, base_rows=20, context=8)
+    flat, tokens = np.concatenate(nats).astype(float), np.concatenate(ids)
+    rows = {"base": range(20), "0": [20], "1": [21], "2": [22], "3-5": [23, 24], "6-10": [25, 26], "11+": [27, 28]}
+    for name, mine in rows.items():
+        part = values["counts"][name]
+        assert part["loss"] == pytest.approx(flat[np.isin(tokens, list(mine))].mean())
+        assert part["interval"][0] < part["loss"] < part["interval"][1]
+    for total in ("tokens", "nats"):
+        assert sum(part[total] for part in values["counts"].values()) == pytest.approx(values[total])
+        assert sum(part[total] for part in values["classes"].values()) == pytest.approx(values[total])
+
+
+def test_entropies_come_with_the_same_nats(causal, base_tokenizer, passages):
+    encoded = encode(base_tokenizer, passages[:5])
+    alone = token_nats(causal, encoded, 1, 16, 5)
+    nats, entropies = nats_and_entropies(causal, encoded, 1, 16, 5)
+    for one, other in zip(alone, nats, strict=True):
+        np.testing.assert_array_equal(one, other)
+    for found, ids in zip(entropies, encoded.passages, strict=True):
+        sequence = np.concatenate([[1], ids])
+        with torch.no_grad():
+            for _, first, scored in windows(np.array([len(ids)]), 16, 5):
+                end = min(first + 16, len(ids))
+                logits = causal(input_ids=torch.from_numpy(sequence[None, first:end])).logits[0]
+                expected = torch.distributions.Categorical(logits=logits.double()).entropy()[scored - 1 - first :]
+                np.testing.assert_allclose(found[scored - 1 : end], expected, atol=1e-5)

@@ -71,3 +71,22 @@ def test_without_new_rows_it_is_the_plain_head():
     hidden, targets, base, _ = problem()
     targets = targets % len(base)
     torch.testing.assert_close(loss.cross_entropy(hidden, targets, base), reference(hidden @ base.T, targets))
+
+
+@pytest.mark.parametrize("cap", [None, 2.5])
+@pytest.mark.parametrize("scale", [1.0, 40.0])  # spread out, and all but certain
+def test_entropies_are_torchs(cap, scale, monkeypatch):
+    monkeypatch.setattr(loss, "CHUNK_BYTES", 4 * 64 * 16)  # 16 of 37 tokens a chunk: the last is not full
+    hidden, targets, base, new = problem(tokens=37, base=50, new=23, d=8, dtype=torch.float32)
+    losses, entropies = loss.token_losses_and_entropies(scale * hidden, targets, base, new, cap)
+    torch.testing.assert_close(losses, loss.token_losses(scale * hidden, targets, base, new, cap), atol=0, rtol=0)
+    z = (scale * hidden.double()) @ torch.cat([base, new]).double().T
+    z = z if cap is None else cap * torch.tanh(z / cap)
+    theirs = torch.distributions.Categorical(logits=z).entropy()
+    torch.testing.assert_close(entropies.double(), theirs, atol=1e-5, rtol=0)
+    assert not entropies.requires_grad
+
+
+def test_the_entropy_of_no_preference_is_that_of_all_rows():
+    _, entropies = loss.token_losses_and_entropies(torch.zeros(3, 4), torch.zeros(3, dtype=int), torch.randn(100, 4))
+    torch.testing.assert_close(entropies, torch.full((3,), 100.0).log())

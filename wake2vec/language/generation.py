@@ -1,10 +1,10 @@
 """Generation probes: what a model writes on from words that training moved much, and from words that it moved little.
 
 A prompt is a few words of the training text that end with the probed word, so that the model meets it as a reader
-would.
+would; or it is the user's own. Every prompt is written on at every temperature from several seeds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from wake2vec.storage import read_text, read_values
 from wake2vec.text.encoding import begin_id, load_tokenizer
 
 PROMPT_WORDS = 6
+OWN = "own"  # what a prompt of the user's is seeded with
 
 
 def probes(
@@ -58,29 +59,62 @@ def prompt_for(surface: str, train: str) -> str | None:
     return " ".join(line.split(" ")[-PROMPT_WORDS:])
 
 
-def sample(
-    causal, tokenizer: Tokenizer, begin: int, prompt: str, temperature: float, tokens: int, top_p: float, seed: int
-) -> str:
-    """What the model writes after `prompt`, at most `tokens` tokens, by nucleus sampling from a seed."""
-    import torch
+def write_on(
+    causal,
+    tokenizer: Tokenizer,
+    begin: int,
+    prompt: str,
+    draws: Sequence[tuple[float, int]],
+    tokens: int,
+    top_p: float,
+) -> list[str]:
+    """What the model writes after `prompt`, at most `tokens` tokens, for each (temperature, seed) in `draws`.
 
-    ids = torch.tensor([[begin, *tokenizer.encode(prompt, add_special_tokens=False).ids]])
-    ids = ids.to(causal.get_input_embeddings().weight.device)
-    torch.manual_seed(seed)
+    Nucleus sampling (Holtzman et al. 2020). All draws of a prompt are one batch, so that nothing is padded, and each
+    has a random generator of its own: a text is that of its prompt, temperature and seed. Of the checkpoint's own
+    generation settings only its end of text is used.
+    """
+    import torch
+    from transformers import GenerationConfig, LogitsProcessorList
+
+    start = [begin, *tokenizer.encode(prompt, add_special_tokens=False).ids]
+    device = causal.get_input_embeddings().weight.device
+    ids = torch.tensor([start] * len(draws), device=device)
+    # in the place of the checkpoint's own, which would fill what is left open here (a repetition penalty, say)
+    causal.generation_config = GenerationConfig(
+        do_sample=False,  # `choose` draws, and leaves one token to take
+        max_new_tokens=tokens,
+        eos_token_id=causal.generation_config.eos_token_id,
+        pad_token_id=begin,
+    )
+    choose = choice([temperature for temperature, _ in draws], [seed for _, seed in draws], top_p)
     with torch.no_grad():
         written = causal.generate(
             ids,
             attention_mask=torch.ones_like(ids),
-            do_sample=True,
-            temperature=temperature,
-            top_p=top_p,
-            top_k=0,
-            max_new_tokens=tokens,
-            pad_token_id=begin,
-            use_cache=True,
+            logits_processor=LogitsProcessorList([choose]),
         )
     # the whole text is decoded and the prompt cut off it, so that the seam keeps its space
-    return tokenizer.decode(written[0, 1:].tolist())[len(prompt) :]
+    prompted = len(tokenizer.decode(start[1:]))
+    return [tokenizer.decode(row[1:].tolist())[prompted:] for row in written]
+
+
+def choice(temperatures: Sequence[float], seeds: Sequence[int], top_p: float):
+    """A logits processor that draws one token a row from its own temperature and seed, and rules out all others."""
+    import torch
+    from transformers import TopPLogitsWarper
+
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    nucleus = TopPLogitsWarper(top_p)
+
+    def choose(ids, scores):
+        heat = torch.tensor(temperatures, device=scores.device)[:, None]
+        shares = nucleus(ids, scores.float() / heat).softmax(-1).cpu()
+        rows = zip(shares, generators, strict=True)
+        drawn = torch.stack([torch.multinomial(row, 1, generator=generator) for row, generator in rows])
+        return torch.full_like(scores, -torch.inf).scatter(1, drawn.to(scores.device), 0.0)
+
+    return choose
 
 
 def generate_phase(paths: Mapping[str, str], model: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,13 +129,15 @@ def generate_phase(paths: Mapping[str, str], model: Mapping[str, Any], settings:
     tokenizer, begin = load_tokenizer(folder), begin_id(folder)
     drift = read_values(paths["drift"]) if "drift" in paths else None
     chosen = probes(read_values(paths["injection"])["forms"], drift, read_text(paths["train"]), settings["prompts"])
+    chosen += [{"seeded_with": OWN, "token": "", "prompt": prompt} for prompt in settings["own"]]
     causal = assemble(paths["manifest"], **{name: paths.get(name) for name in ("rows", "adapter", "body")}, **model)
     samples = []
-    for temperature in settings["temperatures"]:
-        for number, probe in enumerate(chosen):
-            seed = settings["seed"] + number
-            text = sample(
-                causal, tokenizer, begin, probe["prompt"], temperature, settings["tokens"], settings["top_p"], seed
-            )
-            samples.append(probe | {"temperature": temperature, "seed": seed, "text": text})
+    for number, probe in enumerate(chosen):
+        seeds = [settings["seed"] + number + len(chosen) * i for i in range(settings["seeds"])]
+        draws = [(temperature, seed) for temperature in settings["temperatures"] for seed in seeds]
+        texts = write_on(causal, tokenizer, begin, probe["prompt"], draws, settings["tokens"], settings["top_p"])
+        samples += [
+            probe | {"temperature": temperature, "seed": seed, "draw": i % len(seeds), "text": text}
+            for i, ((temperature, seed), text) in enumerate(zip(draws, texts, strict=True))
+        ]
     return {"samples": samples}

@@ -8,13 +8,16 @@ scores all of its own). Bytes are the text's, not the tokenizer's, so that model
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from wake2vec.storage import read_text, read_values
+from wake2vec.geometry.recovery import COUNTS
+from wake2vec.language.comparison import ratio
+from wake2vec.storage import read_text, read_values, sha256
 from wake2vec.text.encoding import Encoded, begin_id, encode_corpus, load_tokenizer
 
 BATCH_TOKENS = 4096  # in one forward pass
@@ -38,15 +41,33 @@ def windows(lengths: np.ndarray, context: int, stride: int) -> list[tuple[int, i
 
 def token_nats(causal, encoded: Encoded, begin: int, context: int, stride: int) -> list[np.ndarray]:
     """Negative log-likelihood in nats of every token of every passage: one array [tokens] a passage, float32."""
+    from wake2vec.model.loss import token_losses
+
+    return _of_every_token(causal, encoded, begin, context, stride, lambda *chunk: (token_losses(*chunk),))[0]
+
+
+def nats_and_entropies(
+    causal, encoded: Encoded, begin: int, context: int, stride: int
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """`token_nats`, and in the same pass the entropy in nats of the distribution that each token was drawn from."""
+    from wake2vec.model.loss import token_losses_and_entropies
+
+    nats, entropies = _of_every_token(causal, encoded, begin, context, stride, token_losses_and_entropies)
+    return nats, entropies
+
+
+def _of_every_token(
+    causal, encoded: Encoded, begin: int, context: int, stride: int, score: Callable[..., tuple]
+) -> list[list[np.ndarray]]:
+    """For each tensor that `score` gives for (hidden states, targets, head), one array [tokens] a passage."""
     import torch
 
-    from wake2vec.model.loss import token_losses
     from wake2vec.model.rows import head_of, hidden_states
 
     device = causal.get_input_embeddings().weight.device
     base, new, cap = head_of(causal)
     passages = [np.concatenate([[begin], ids]) for ids in encoded.passages]
-    nats = [np.full(len(ids) - 1, np.nan, dtype=np.float32) for ids in passages]
+    measured: list[list[np.ndarray]] = []
     todo = windows(np.array([len(ids) - 1 for ids in passages]), context, stride)
     # windows of like length side by side waste the least padding
     todo.sort(key=lambda w: min(len(passages[w[0]]) - w[1], context + 1))
@@ -62,12 +83,15 @@ def token_nats(causal, encoded: Encoded, begin: int, context: int, stride: int) 
                 ids[row, : len(piece)] = piece  # padding on the right: a causal model never looks at it
             tokens = torch.from_numpy(ids).to(device)
             hidden = hidden_states(causal, tokens[:, :-1])
-            losses = token_losses(hidden.flatten(0, 1), tokens[:, 1:].flatten(), base, new, cap)
-            losses = losses.view(len(batch), -1).cpu().numpy()
-            for row, ((p, first, scored), piece) in enumerate(zip(batch, pieces, strict=True)):
-                nats[p][scored - 1 : first + len(piece) - 1] = losses[row, scored - 1 - first : len(piece) - 1]
+            scores = score(hidden.flatten(0, 1), tokens[:, 1:].flatten(), base, new, cap)
+            if not measured:
+                measured = [[np.full(len(ids) - 1, np.nan, dtype=np.float32) for ids in passages] for _ in scores]
+            for of_passage, found in zip(measured, scores, strict=True):
+                found = found.view(len(batch), -1).cpu().numpy()
+                for row, ((p, first, scored), piece) in enumerate(zip(batch, pieces, strict=True)):
+                    of_passage[p][scored - 1 : first + len(piece) - 1] = found[row, scored - 1 - first : len(piece) - 1]
     causal.train(was_training)
-    return nats
+    return measured
 
 
 def likelihood(
@@ -78,23 +102,26 @@ def likelihood(
     context: int,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """The values of likelihood.json: totals, the split by token class and by passage, and a bootstrap interval.
+    """The values of likelihood.json: totals, splits with bootstrap intervals, and the passages.
 
-    Classes: `base` rows; new rows that fire in the training text (`new_seen`) or never do (`new_unseen`).
+    `classes`: base rows (`base`); new rows that fire in the training text (`new_seen`) or never do (`new_unseen`).
+    `counts`: the same new rows by how often they fire there ("0" to "11+"), and `base` apart. A part has tokens, nats,
+    loss (nats per token) and the interval of its loss over passages; null where no token is of it.
     """
-    ids, flat = np.concatenate(encoded.passages), np.concatenate(nats).astype(np.float64)
-    seen = np.array([form["count_train"] > 0 for form in forms], dtype=bool)
-    kind = np.zeros(len(ids), dtype=np.int64)
-    new = ids >= base_rows
-    kind[new] = np.where(seen[ids[new] - base_rows], 1, 2) if len(forms) else 0
-    classes = {}
-    for number, name in enumerate(("base", "new_seen", "new_unseen")):
-        mine = flat[kind == number]
-        classes[name] = {
-            "tokens": len(mine),
-            "nats": float(mine.sum()),
-            "loss": float(mine.mean()) if len(mine) else None,
-        }
+    flat = np.concatenate(nats).astype(np.float64)
+    passage = np.repeat(np.arange(len(nats)), [len(part) for part in nats])
+    rng = np.random.default_rng(seed)
+
+    def part(mask: np.ndarray) -> dict[str, Any]:
+        sums = np.bincount(passage[mask], flat[mask], minlength=len(nats))
+        tokens = np.bincount(passage[mask], minlength=len(nats))
+        loss, interval = ratio(sums, tokens, rng)
+        return {"tokens": int(tokens.sum()), "nats": float(sums.sum()), "loss": loss, "interval": interval}
+
+    fires = fires_of(np.concatenate(encoded.passages), forms, base_rows)
+    new = fires >= 0
+    classes = {"base": part(~new), "new_seen": part(fires > 0), "new_unseen": part(fires == 0)}
+    counts = {name: part((fires >= low) & (fires <= high)) for name, (low, high) in COUNTS.items()}
     per_passage = np.array([part.sum(dtype=np.float64) for part in nats])
     loss = float(flat.mean())
     return {
@@ -104,8 +131,9 @@ def likelihood(
         "loss": loss,
         "perplexity": math.exp(min(loss, 700)),
         "bits_per_byte": bits_per_byte(nats, encoded),
-        "interval": bootstrap_bits_per_byte(per_passage, encoded.bytes, seed),
+        "interval": ratio(per_passage / math.log(2), encoded.bytes, np.random.default_rng(seed))[1],
         "classes": classes,
+        "counts": {"base": classes["base"]} | counts,
         "passages": [
             {"tokens": len(part), "nats": float(total), "bytes": int(size)}
             for part, total, size in zip(nats, per_passage, encoded.bytes, strict=True)
@@ -114,28 +142,36 @@ def likelihood(
     }
 
 
+def fires_of(ids: np.ndarray, forms: list[Mapping[str, Any]], base_rows: int) -> np.ndarray:
+    """How often the form of each token fires in the training text; -1 for a token of the base vocabulary."""
+    fires = np.full(len(ids), -1, dtype=np.int64)
+    new = ids >= base_rows
+    if len(forms):
+        fires[new] = np.array([form["count_train"] for form in forms], dtype=np.int64)[ids[new] - base_rows]
+    return fires
+
+
 def bits_per_byte(nats: list[np.ndarray], encoded: Encoded) -> float:
     """Σ nats / (ln 2 · bytes)."""
     return float(sum(part.sum(dtype=np.float64) for part in nats) / (math.log(2) * encoded.bytes.sum()))
 
 
-def bootstrap_bits_per_byte(nats: np.ndarray, sizes: np.ndarray, seed: int, draws: int = 2000) -> list[float]:
-    """95 % interval of bits per byte, passages drawn with replacement. nats, sizes: [passages]."""
-    rng = np.random.default_rng(seed)
-    drawn = rng.integers(len(nats), size=(draws, len(nats)))
-    values = nats[drawn].sum(1) / (math.log(2) * sizes[drawn].sum(1))
-    return [float(v) for v in np.quantile(values, [0.025, 0.975])]
+@dataclass(frozen=True)
+class Scored:
+    """What a model says of the held-out text, token by token: nats and entropies [tokens] a passage, in nats."""
+
+    nats: list[np.ndarray]
+    entropies: list[np.ndarray]
+    encoded: Encoded
+    forms: list[Mapping[str, Any]]
+    base_rows: int
 
 
-def score_phase(paths: Mapping[str, str], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Score valid.txt with a model as it is at a phase: the values of likelihood.json.
-
-    paths: manifest, tokenizer, valid, and what the model has of injection, rows, adapter, body. settings: head,
-    precision, quantisation, evaluation.
-    """
+def score_text(paths: Mapping[str, str], settings: Mapping[str, Any]) -> Scored:
+    """Score valid.txt with a model as it is at a phase; arguments as those of `score_phase`."""
     from wake2vec.model.assemble import assemble
 
-    injection = read_values(paths["injection"]) if "injection" in paths else None
+    injection = read_values(paths["injection"]) if "injection" in paths else {"forms": []}
     folder = Path(paths["tokenizer"]).parent
     encoded = encode_corpus(load_tokenizer(folder), read_text(paths["valid"]))
     causal = assemble(
@@ -144,11 +180,20 @@ def score_phase(paths: Mapping[str, str], settings: Mapping[str, Any]) -> dict[s
         **{name: settings[name] for name in ("head", "precision", "quantisation")},
     )
     context, stride = settings["evaluation"]["context"], settings["evaluation"]["stride"]
-    nats = token_nats(causal, encoded, begin_id(folder), context, stride)
-    forms, base_rows = (
-        ([], read_values(paths["manifest"])["rows"])
-        if injection is None
-        else (injection["forms"], injection["base_rows"])
-    )
-    saw = bool(injection and injection["lexicon_saw_held_out"])
-    return likelihood(nats, encoded, forms, base_rows, context) | {"stride": stride, "lexicon_saw_held_out": saw}
+    nats, entropies = nats_and_entropies(causal, encoded, begin_id(folder), context, stride)
+    rows = injection["base_rows"] if "base_rows" in injection else read_values(paths["manifest"])["rows"]
+    return Scored(nats, entropies, encoded, injection["forms"], rows)
+
+
+def score_phase(paths: Mapping[str, str], settings: Mapping[str, Any], scored: Scored | None = None) -> dict[str, Any]:
+    """The values of likelihood.json for a model as it is at a phase, scored now or (`scored`) before.
+
+    paths: manifest, tokenizer, valid, and what the model has of injection, rows, adapter, body. settings: head,
+    precision, quantisation, evaluation.
+    """
+    scored = scored or score_text(paths, settings)
+    evaluation = settings["evaluation"]
+    values = likelihood(scored.nats, scored.encoded, scored.forms, scored.base_rows, evaluation["context"])
+    saw = "injection" in paths and bool(read_values(paths["injection"])["lexicon_saw_held_out"])
+    marks = {"stride": evaluation["stride"], "lexicon_saw_held_out": saw, "valid_sha256": sha256(paths["valid"])}
+    return values | marks

@@ -86,6 +86,21 @@ def token_losses(hidden, targets, base, new=None, cap=None) -> torch.Tensor:
     return losses
 
 
+@torch.no_grad()
+def token_losses_and_entropies(hidden, targets, base, new=None, cap=None) -> tuple[torch.Tensor, torch.Tensor]:
+    """`token_losses`, and in the same pass the entropy -Σ p log p of each token's whole distribution, in nats.
+
+    Both [tokens], float32. No gradient; of the logits no more than a chunk is there at a time.
+    """
+    losses = torch.empty(len(targets), dtype=torch.float32, device=hidden.device)
+    entropies = torch.empty_like(losses)
+    for part, z in _chunks(len(targets), _vocabulary(base, new), _wide(hidden[:0])):
+        _fill_logits(z, hidden[part], base, new, cap)
+        losses[part] = _softmax_losses(z, targets[part])
+        entropies[part] = torch.special.entr(z, out=z).sum(-1)
+    return losses, entropies
+
+
 class _CrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx, hidden, targets, base, new, cap, repeatable):

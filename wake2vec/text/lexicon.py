@@ -117,7 +117,7 @@ def build_lexicon(
         count, (frequency, through) = spellings.total(), zipf(word, table)
         reason = (
             _known(frequency, through, max_zipf)
-            or _malformed(word, min_length, table)
+            or malformed(word, min_length, table)
             or (_name(inside[word], capitals[word]) if names == "exclude" else "")
             or (f"count {count} < min_count {min_count}" if count < min_count else "")
         )
@@ -131,7 +131,8 @@ def _known(frequency: float, through: str, max_zipf: float) -> str:
     return f"known: {through + ', ' if through else ''}zipf {frequency:.2f} > {max_zipf:.2f}"
 
 
-def _malformed(word: str, min_length: int, table: Mapping[str, float]) -> str:
+def malformed(word: str, min_length: int, table: Mapping[str, float]) -> str:
+    """Why a word is too short, a numeral or drawn out, and so no coinage; "" when it is none of these."""
     if len(word) < min_length:
         return f"length {len(word)} < min_length {min_length}"
     if ROMAN.fullmatch(word):

@@ -1,0 +1,288 @@
+"""The battery on made-up texts whose register is known: what is counted, what is compared, and with what."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.conftest import ROOT
+from wake2vec.language import register
+from wake2vec.language.register import (
+    MEASURES,
+    OF_PIECES,
+    Measured,
+    group_samples,
+    halves,
+    make_instrument,
+    measure,
+    measure_group,
+    measure_phase,
+    origins,
+    outside,
+    piece_length,
+    pieces_of,
+    pool,
+    references,
+    sample_words,
+    shuffled,
+)
+from wake2vec.language.register_coinages import fusing, judge, rates
+from wake2vec.storage import write_csv, write_json, write_text
+
+LEXICON = pd.DataFrame(
+    [
+        ("river", 9, 4.6, "excluded", "known: zipf 4.60 > 1.00", "river:9"),
+        ("moonbread", 5, 0.0, "kept", "", "moonbread:5"),
+        ("quarkling", 1, 0.0, "excluded", "count 1 < min_count 2", "quarkling:1"),
+        (
+            "zorbeth",
+            6,
+            0.0,
+            "excluded",
+            "name: capitalised in 6 of 6 places inside sentences, at least 90%",
+            "Zorbeth:6",
+        ),
+        ("bread", 2, 4.7, "kept", "", "bread:2"),  # a user's list may hold English words
+    ],
+    columns=["word", "count", "zipf", "status", "reason", "surfaces"],
+)
+TRAINING = {"river", "moonbread", "quarkling", "zorbeth", "the"}
+
+
+def kinds():
+    return judge(LEXICON, TRAINING, max_zipf=1.0, min_length=3)
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [
+        ("moonbread", "quoted"),  # kept
+        ("quarkling", "quoted"),  # too rare for a row, and a coinage all the same
+        ("zorbeth", "plain"),  # a name of the training text
+        ("bread", "new"),  # listed, and not in the training text
+        ("river", "plain"),
+        ("riverrunning", "new"),  # nowhere
+        ("xk", "plain"),  # too short
+        ("xviii", "plain"),
+        ("soooo", "plain"),
+    ],
+)
+def test_what_a_coinage_is(word, kind):
+    assert kinds()(word) == kind
+
+
+def test_a_fused_compound_is_two_known_words_in_one_coinage():
+    fused = fusing(LEXICON, ROOT / "data/morphemes.csv", ROOT / "data/false_segmentations.csv")
+    assert [fused(word) for word in ("moonbread", "unriverly", "quarkling")] == [True, False, False]
+    found = rates(["moonbread", "the", "moonbread", "breadriver", "quarkling"], kinds(), fused)
+    assert found == {"coinages": 0.8, "quoted": 0.6, "new": 0.2, "fused": 0.6}
+    assert rates([], kinds(), fused)["coinages"] == 0
+
+
+@pytest.mark.parametrize(
+    ("prompt", "text", "found"),
+    [
+        ("the wurd", "ling sang, and ", ["sang", "and"]),  # the prompt's word went on
+        ("the wurd", " sang, and", ["sang"]),  # the last may have been cut off
+        ("the wurd", " sang, and.", ["sang", "and"]),
+        ("the wurd", "’s sang.", ["sang"]),
+        ("“", "Sang", []),
+        ("the wurd", "", []),
+        ("", "Eve and Adam’s.", ["eve", "and", "adam's"]),
+    ],
+)
+def test_whole_words_of_the_models_own(prompt, text, found):
+    assert sample_words(prompt, text) == found
+
+
+def test_pieces_do_not_cross_texts_and_know_where_they_are_from():
+    texts = [list("abcdefg"), list("hi"), list("jklmno")]
+    assert pieces_of(texts, 3) == [list("abc"), list("def"), list("jkl"), list("mno")]
+    assert origins(texts, 3).tolist() == [0, 0, 2, 2]
+
+
+def test_shuffling_keeps_every_word_in_its_passage():
+    texts = [list("abcdefghij"), list("klm")]
+    mixed = shuffled(texts, np.random.default_rng(0))
+    assert [sorted(text) for text in mixed] == texts and mixed != texts
+
+
+def test_half_of_the_passages_are_compared_with_and_no_piece_is_drawn_from_them():
+    rng = np.random.default_rng(0)
+    chosen = halves([[]] * 11, 50, rng)
+    assert (chosen.sum(1) == 5).all() and 0.2 < chosen.mean(0).min()
+    origin = np.repeat(np.arange(11), 4)
+    picks = outside(chosen, origin, 10, rng)
+    assert picks.shape == (50, 10) and all(len(set(row)) == 10 for row in picks)
+    assert not np.take_along_axis(chosen, origin[picks], 1).any()
+    assert outside(chosen, origin, 99, rng).shape == (50, 24)  # no more than there are
+    assert outside(chosen, origin[:0], 10, rng).shape == (50, 0)
+
+
+# Two languages that share their rare words and differ in the frequent ones, and coinages in one of them.
+
+
+def language(rng, wake, passages, words=240):
+    common = ["the", "and", "of", "to", "a", "in", "that", "it", "was", "he"]
+    shares = 1 / np.arange(1, 11)
+    shares = shares[:: -1 if wake else 1] / shares.sum()
+    rare = ["river", "moon", "bread", "house", "door", "garden", "table", "green", "small", "night"]
+    coined = [f"{a}{b}" for a in ("mirg", "vlon", "zabt", "quib") for b in ("ulk", "oth", "erz", "amn")]
+    kinds = rng.random((passages, words))
+    draws = [[rng.choice(common, p=shares), rng.choice(rare), rng.choice(coined)] for _ in range(passages * words)]
+    places = np.where(kinds < 0.5, 0, np.where((kinds < 0.9) | (not wake), 1, 2)).ravel()
+    return [[draws[i * words + j][places[i * words + j]] for j in range(words)] for i in range(passages)]
+
+
+@pytest.fixture(scope="module")
+def made():
+    rng = np.random.default_rng(5)
+    wake, plain = ((language(rng, of, 12), language(rng, of, 8)) for of in (True, False))
+    training = {word for text in wake[0] for word in text}
+    kind = judge(LEXICON, training, max_zipf=1.0, min_length=3)
+    instrument = make_instrument(wake, plain, kind, lambda word: False, 40)
+    return SimpleNamespace(instrument=instrument, wake=wake, plain=plain, rng=rng)
+
+
+def test_a_pool_is_the_mean_of_its_pieces_and_the_delta_of_their_sum(made):
+    from wake2vec.language import register_delta as delta
+
+    pieces = pieces_of(made.wake[1], 24)
+    measured = measure(made.instrument, pieces)
+    picks = np.array([[0, 3, 5], [7, 7, 2]])
+    chosen = {name: halves(texts, 2, made.rng) for name, texts in made.instrument.held_out.items()}
+    against = references(made.instrument, chosen)
+    found = pool(made.instrument, measured, picks, against)
+    np.testing.assert_allclose(found["coinages"], measured.values[picks][:, :, OF_PIECES.index("coinages")].mean(1))
+    scale = made.instrument.scale
+    text = pieces[7] + pieces[7] + pieces[2]
+    own = delta.standardise(delta.counts([text], scale.words), np.array([72]), scale)[0]
+    reference = sum((text for text, took in zip(made.plain[1], chosen["plain"][1], strict=True) if took), [])
+    other = delta.standardise(delta.counts([reference], scale.words), np.array([len(reference)]), scale)[0]
+    assert found["burrows_plain"][1] == pytest.approx(delta.burrows(own, other))
+    assert found["cosine_plain"][1] == pytest.approx(delta.cosine(own, other))
+    np.testing.assert_allclose(found["cosine"], found["cosine_plain"] - found["cosine_wake"])
+    assert tuple(found) == MEASURES
+
+
+def test_the_languages_lie_on_their_own_sides(made):
+    """Texts that the instrument has not seen: the Wake's are nearer to the Wake in every measure of nearness."""
+    sides = [measure(made.instrument, pieces_of(language(made.rng, wake, 6), 24)) for wake in (True, False)]
+    chosen = {name: halves(texts, 300, made.rng) for name, texts in made.instrument.held_out.items()}
+    wake, plain = (
+        measure_group(made.instrument, side, references(made.instrument, chosen), made.rng) for side in sides
+    )
+    for name in ("coinages", "ratio", "burrows", "cosine"):
+        assert wake[name]["interval"][0] > plain[name]["interval"][1], name
+        assert wake[name]["interval"][0] <= wake[name]["value"] <= wake[name]["interval"][1]
+    assert wake["burrows_wake"]["value"] < plain["burrows_wake"]["value"]
+
+
+def test_held_out_wake_is_its_own_landmark_and_a_single_sample_has_no_interval(made):
+    """More of the same Wake falls into the range of held-out Wake, as often as 95 % promises: no passage helps it."""
+    chosen = {name: halves(texts, 400, made.rng) for name, texts in made.instrument.held_out.items()}
+    against = references(made.instrument, chosen)
+    texts = made.wake[1]
+    picks = outside(chosen["wake"], origins(texts, 24), 10, made.rng)
+    landmark = register.measure_landmark(
+        made.instrument, measure(made.instrument, pieces_of(texts, 24)), picks, against, samples=10
+    )
+    inside = []
+    for _ in range(40):
+        fresh = measure(made.instrument, pieces_of(language(made.rng, True, 1), 24))
+        found = measure_group(made.instrument, fresh, {k: v[:20] for k, v in against.items()}, made.rng)
+        inside.append(
+            [landmark[n]["low"] <= found[n]["value"] <= landmark[n]["high"] for n in ("coinages", "burrows_wake")]
+        )
+    assert (np.mean(inside, 0) > 0.75).all()
+    one = Measured(24, fresh.values[:1], fresh.counts[:1])
+    assert measure_group(made.instrument, one, against, made.rng)["coinages"]["interval"] is None
+
+
+def test_deltas_are_not_read_against_fewer_pieces_than_there_are_samples(made):
+    """Longer texts lie nearer to everything: a group of more pieces than the held-out text has would always win."""
+    chosen = {name: halves(texts, 200, made.rng) for name, texts in made.instrument.held_out.items()}
+    against, origin = references(made.instrument, chosen), origins(made.wake[1], 24)
+    pieces = measure(made.instrument, pieces_of(made.wake[1], 24))
+    whole, short = (
+        register.measure_landmark(made.instrument, pieces, outside(chosen["wake"], origin, n, made.rng), against, n)
+        for n in (40, 400)
+    )
+    assert whole["pieces"] == short["pieces"] == 40
+    assert whole["burrows_wake"] and short["coinages"]
+    assert [name for name in MEASURES if short[name] is None] == list(register.OF_POOLS)
+
+
+def test_samples_are_grouped_by_temperature_and_by_prompt():
+    samples = [{"temperature": t, "seeded_with": kind} for t in (1.0, 0.5) for kind in ("own", "high-drift", "own")]
+    assert group_samples(samples) == {
+        (0.5, "all"): [3, 4, 5],
+        (0.5, "own"): [3, 5],
+        (0.5, "high-drift"): [4],
+        (1.0, "all"): [0, 1, 2],
+        (1.0, "own"): [0, 2],
+        (1.0, "high-drift"): [1],
+    }
+
+
+def test_the_length_of_a_piece():
+    assert [piece_length({"words": w, "tokens": t}) for w, t in ((None, 60), (None, 1), (12, 60))] == [30, 1, 12]
+
+
+@pytest.fixture
+def files(tmp_path, made):
+    from wake2vec.text.corpus import join_passages
+
+    for name, (train, valid) in {"wake": made.wake, "plain": made.plain}.items():
+        write_text(tmp_path / f"{name}_train.txt", join_passages([" ".join(text) for text in train]))
+        write_text(tmp_path / f"{name}_valid.txt", join_passages([" ".join(text) for text in valid]))
+    write_csv(tmp_path / "lexicon.csv", LEXICON[LEXICON["word"] != "bread"])
+
+    def write(samples):
+        write_json(tmp_path / "generation.json", "generation", {"samples": samples}, {})
+        paths = {"train": "wake_train.txt", "valid": "wake_valid.txt", "lexicon": "lexicon.csv"}
+        paths |= {"plain_train": "plain_train.txt", "plain_valid": "plain_valid.txt", "generation": "generation.json"}
+        data = {"morphemes": "morphemes.csv", "blocklist": "false_segmentations.csv"}
+        return {name: str(tmp_path / path) for name, path in paths.items()} | {
+            name: str(ROOT / "data" / path) for name, path in data.items()
+        }
+
+    return write
+
+
+SETTINGS = {"words": 20, "tokens": 60, "frequent": 30, "seed": 0, "max_zipf": 1.0, "min_length": 3, "plain": "p"}
+
+
+def sample(words, **more):
+    return {"prompt": "x", "text": " " + " ".join(words) + ".", "temperature": 1.0, "seeded_with": "own"} | more
+
+
+def test_a_phase_is_measured_from_files(made, files):
+    copied, alien = made.wake[0][0][:25], ["zwurk", "glomp"] * 12
+    values = measure_phase(files([sample(copied), sample(alien, temperature=0.5), sample(["too", "short"])]), SETTINGS)
+    assert (values["words"], values["short"], values["plain"]) == (20, 1, "p")
+    assert [(g["temperature"], g["kind"], g["samples"]) for g in values["groups"]] == [
+        (0.5, "all", 1), (0.5, "own", 1), (1.0, "all", 1), (1.0, "own", 1)
+    ]  # fmt: skip
+    first, second = values["samples"]
+    assert (first["sample"], first["copied"], first["longest"], first["words"]) == (0, 1, 20, 25)
+    assert (second["copied"], second["new"], second["distinct_1"]) == (0, 1, 0.1)
+    [landmark] = values["landmarks"]
+    assert landmark["held_out"]["coinages"]["mean"] > 3 * landmark["plain"]["coinages"]["mean"]
+    assert landmark["shuffled"]["copied"]["mean"] < 0.2
+    again = measure_phase(files([sample(copied), sample(alien, temperature=0.5), sample(["too", "short"])]), SETTINGS)
+    assert again == values
+
+
+def test_samples_that_are_all_too_short_leave_no_group(files):
+    values = measure_phase(files([sample(["too", "short"])]), SETTINGS)
+    assert values["groups"] == values["landmarks"] == values["samples"] == [] and values["short"] == 1
+
+
+def test_the_built_in_plain_text_is_plain():
+    training, held_out = register.built_in_plain()
+    assert 3.5 < len(training) / len(held_out) < 4.5
+    kind = judge(LEXICON.iloc[:0], set(), max_zipf=1.0, min_length=3)
+    words = [word for text in held_out for word in text]
+    assert sum(kind(word) != "plain" for word in words) / len(words) < 0.005
