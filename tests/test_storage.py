@@ -59,3 +59,11 @@ def test_publish_moves_in_order_and_overwrites(tmp_path):
         (tmp_path / "in" / name).write_text(name)
     storage.publish(tmp_path / "in", tmp_path / "out", ("a", "b"))
     assert (tmp_path / "out/a").read_text() == "a" and not (tmp_path / "in/a").exists()
+
+
+def test_a_compact_result_is_one_line_and_the_same_values(tmp_path):
+    values = {"words": [["▁river", 0.25], ["run", float("nan")]]}
+    storage.write_json(tmp_path / "a.json", "map", values, {"seed": 1}, compact=True)
+    storage.write_json(tmp_path / "b.json", "map", values, {"seed": 1})
+    assert (tmp_path / "a.json").read_text().count("\n") == 1
+    assert storage.read_json(tmp_path / "a.json") == storage.read_json(tmp_path / "b.json")

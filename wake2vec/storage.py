@@ -72,13 +72,16 @@ def read_text(path: str | Path) -> str:
     return Path(path).read_bytes().decode("utf-8")
 
 
-def write_json(path: str | Path, schema: str, values: Any, provenance: Mapping[str, Any]) -> None:
-    """Write one result: `{"schema": "name/1", "values": …, "provenance": …}`.
+def write_json(
+    path: str | Path, schema: str, values: Any, provenance: Mapping[str, Any], compact: bool = False
+) -> None:
+    """Write one result: `{"schema": "name/1", "values": …, "provenance": …}`, on one line when `compact`.
 
     Not-a-number and infinities have no JSON spelling; they are written as null.
     """
     record = {"schema": f"{schema}/{JSON_SCHEMA_VERSION}", "values": plain(values), "provenance": plain(provenance)}
-    write_text(path, json.dumps(record, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+    layout: dict[str, Any] = {"separators": (",", ":")} if compact else {"indent": 1}
+    write_text(path, json.dumps(record, ensure_ascii=False, allow_nan=False, **layout) + "\n")
 
 
 def read_json(path: str | Path) -> dict[str, Any]:
