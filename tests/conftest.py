@@ -18,6 +18,23 @@ SENTENCES = [
 COINAGES = {"riverling": ["riverling", "Riverling"], "moonbread": ["moonbread", "Moonbread"]}
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With `-n 2` a file's tests stay in one process, and all of tests/workflow, whose study is made once."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "tests/workflow" if nodeid.startswith("tests/workflow/") else nodeid.split("::")[0]
+
+    return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items):
+    """tests/workflow first: it takes longest."""
+    items.sort(key=lambda item: ROOT / "tests/workflow" not in item.path.parents)
+
+
 @pytest.fixture(scope="session")
 def passages() -> list[str]:
     """Forty short passages; each coinage occurs in many of them."""
