@@ -9,7 +9,7 @@ snakemake --list                        what each rule does
 from snakemake.exceptions import WorkflowError
 
 from wake2vec import config as configuration
-from wake2vec import layout
+from wake2vec import layout, sweeps
 from wake2vec.errors import UserError
 from wake2vec.workdir import forget_dead_runs
 
@@ -30,21 +30,25 @@ wildcard_constraints:
     model=r"(?!paper/)[A-Za-z0-9][A-Za-z0-9._-]*",
     corpus=r"[A-Za-z0-9][A-Za-z0-9._-]*",
     base=r"[A-Za-z0-9][A-Za-z0-9._-]*",
+    sweep=r"[A-Za-z0-9][A-Za-z0-9._-]*",
     phase="base|init|p1|p2|p3",
 
 
 rule all:
-    """Every model's report, and the paper that compares them."""
+    """Every model's report, every sweep, and the paper that compares the models."""
     input:
         expand("results/{model}/report.html", model=study.models),
+        expand("results/sweeps/{sweep}/sweep.svg", sweep=study.sweeps),
         "results/paper.html",
 
 
 include: "rules/common.smk"
+include: "rules/common_measures.smk"
 include: "rules/text.smk"
 include: "rules/bases.smk"
 include: "rules/vocabulary.smk"
 include: "rules/training.smk"
+include: "rules/sweeps.smk"
 include: "rules/model.smk"
 include: "rules/geometry.smk"
 include: "rules/language.smk"

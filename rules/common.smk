@@ -2,8 +2,11 @@
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 from wake2vec.settings import REGIMES
+
+RUNS = study.models | sweeps.swept(study)  # the paper compares models; a sweep's runs are runs like them
 
 
 def names(keys):
@@ -16,9 +19,9 @@ def corpora_of_kind(kind):
 
 
 def model_of(wildcards):
-    if wildcards.model not in study.models:
+    if wildcards.model not in RUNS:
         raise WorkflowError(configuration.unknown_model(wildcards.model, study))
-    return study.models[wildcards.model]
+    return RUNS[wildcards.model]
 
 
 def model_with(wildcards, phase):
@@ -49,9 +52,9 @@ def settings(*blocks):
     return of
 
 
-def block(name):
-    """A `params` function: one block of the model's settings."""
-    return lambda wildcards: getattr(model_of(wildcards), name).model_dump(mode="json")
+def block(name, *left_out):
+    """A `params` function: one block of the model's settings, without the keys that other rules use."""
+    return lambda wildcards: getattr(model_of(wildcards), name).model_dump(mode="json", exclude=set(left_out))
 
 
 def corpus_file(name):
@@ -155,12 +158,24 @@ def training_inputs(phase):
             inputs["synthetic"] = corpus_file("synthetic.txt")(wildcards)
         if "lexicon" in texts:
             inputs["lexicon"] = corpus_file("wake_lexicon.txt")(wildcards)
-        if phase == "p3":
+        if phase == "p3" or getattr(getattr(model, phase), "rows", "free") != "free":
             inputs["segmentation"] = corpus_file("segmentation.jsonl")(wildcards)
             inputs["morphemes"] = corpus_file("morphemes.json")(wildcards)
-        return inputs
+        return inputs | (devices_of(wildcards) if phase == "p3" else {})
 
     return files
+
+
+def devices_of(wildcards):
+    """What says by which device words were made: a user's file, or the testbed's gold; nothing elsewhere."""
+    if named := model_of(wildcards).p3.devices:
+        if not Path(named).is_file():
+            raise WorkflowError(
+                f"models.{wildcards.model}.p3.devices: there is no file {named} (looked for {Path(named).absolute()}). "
+                "Accepted: a CSV file in UTF-8 with a first line `word,device`. Put it there, or set the key to null."
+            )
+        return {"devices": named}
+    return {"devices": corpus_file("gold.jsonl")(wildcards)} if is_testbed(wildcards) else {}
 
 
 def state_inputs(wildcards):
@@ -185,8 +200,36 @@ def tiers_of(phase):
 
 
 def p3_trains_adapters(name):
-    model = study.models[name]
+    model = RUNS[name]
     return "p3" in model.phases and model.p3.adapters == "train"
+
+
+# Sweeps ---------------------------------------------------------------------------------------------------------------
+
+
+def runs_of_sweep(wildcards):
+    """Run -> (term, λ) of a sweep, the run with no term first."""
+    return sweeps.runs_of(wildcards.sweep, study)
+
+
+def swept_settings(wildcards):
+    """What a sweep's words are drawn by, and what its runs are."""
+    model = study.models[study.sweeps[wildcards.sweep].model]
+    return {"seed": model.seed, "held_out_pairs": model.p3.held_out_pairs, "runs": runs_of_sweep(wildcards)}
+
+
+def sweep_inputs(wildcards):
+    """The rows and scores of a sweep's runs, and what their words are measured against."""
+    runs = list(runs_of_sweep(wildcards))
+    of_first = training_inputs("p3")(SimpleNamespace(model=runs[0]))
+    shared = {name: of_first[name].format(model=runs[0]) for name in SWEEP_MATERIAL if name in of_first}
+    return shared | {
+        "rows": [f"results/{run}/p3/rows.safetensors" for run in runs],
+        "likelihoods": [f"results/{run}/metrics/p3/likelihood.json" for run in runs],
+    }
+
+
+SWEEP_MATERIAL = ("manifest", "injection", "segmentation", "morphemes", "devices")
 
 
 # Model ----------------------------------------------------------------------------------------------------------------
@@ -198,110 +241,3 @@ PLANNED_MODEL = settings("phases", "head", "precision", "quantisation", "vocabul
 def finished_model(wildcards):
     """The files that a model consists of after its last phase."""
     return files_at(wildcards, model_of(wildcards).phases[-1])
-
-
-# Geometry -------------------------------------------------------------------------------------------------------------
-
-
-def rows_at(wildcards):
-    """The rows in use at the phase of a file."""
-    if wildcards.phase == "base":
-        raise WorkflowError(f"results/{wildcards.model}/metrics/base: the base model has no new rows to measure.")
-    return layout.rows(wildcards.model, model_with(wildcards, wildcards.phase), wildcards.phase)
-
-
-def first_rows(wildcards):
-    """The rows that a run begins with: its initial ones, or those of another's P1."""
-    return layout.rows(wildcards.model, model_of(wildcards), "init")
-
-
-# Language -------------------------------------------------------------------------------------------------------------
-
-
-def model_at(wildcards):
-    """The files that a model consists of at the phase of a file."""
-    return files_at(wildcards, wildcards.phase)
-
-
-def files_at(wildcards, phase):
-    """The files that a model consists of at a phase."""
-    model = model_with(wildcards, phase)
-    files = {"manifest": layout.manifest(model.base)}
-    if phase == "base":
-        return files | {"tokenizer": base_file("tokenizer.json")(wildcards)}
-    files |= {
-        "tokenizer": "results/{model}/tokenizer/tokenizer.json",
-        "injection": "results/{model}/tokenizer/injection.json",
-        "rows": layout.rows(wildcards.model, model, phase),
-    }
-    return files | layout.weights(wildcards.model, model, phase)
-
-
-def drift_at(wildcards):
-    """The drift that a phase's prompts are chosen by: none where no phase has trained rows."""
-    phase = layout.row_phase(model_with(wildcards, wildcards.phase), wildcards.phase)
-    return {} if phase == "init" else {"drift": f"results/{{model}}/metrics/{phase}/drift.json"}
-
-
-# Figures --------------------------------------------------------------------------------------------------------------
-
-
-def at_last_rows(*metrics):
-    """Metrics of the phase whose rows the report shows."""
-
-    def files(wildcards):
-        phase = layout.last_rows(model_of(wildcards))
-        found = [name for name in metrics if phase != "init" or name not in ("drift", "overlap", "projection")]
-        return {name: f"results/{{model}}/metrics/{phase}/{name}.json" for name in found}
-
-    return files
-
-
-def at_every(metric):
-    """One metric of every phase that has it, as {phase: file}."""
-
-    def files(wildcards):
-        measured = layout.metrics(model_of(wildcards), is_testbed(wildcards))
-        return {
-            phase: f"results/{{model}}/metrics/{phase}/{metric}.json" for phase in measured if metric in measured[phase]
-        }
-
-    return files
-
-
-def of_every_phase(name):
-    """A file of every phase that was trained, such as history.csv."""
-    return lambda wildcards: [f"results/{{model}}/{phase}/{name}" for phase in model_of(wildcards).phases]
-
-
-# Report ---------------------------------------------------------------------------------------------------------------
-
-
-def report_inputs(wildcards):
-    """Everything that summary and tables are gathered from."""
-    model = model_of(wildcards)
-    measured = layout.metrics(model, is_testbed(wildcards))
-    own = {} if model.start else {"initial": "results/{model}/init/statistics.json"}
-    own |= {"regimes": "results/{model}/p1/regimes.json"} if "p1" in model.phases else {}
-    return own | {
-        "corpus": corpus_file("corpus.json")(wildcards),
-        "lexicon": corpus_file("lexicon.csv")(wildcards),
-        "segmentation": corpus_file("segmentation.jsonl")(wildcards),
-        "injection": "results/{model}/tokenizer/injection.json",
-        "runs": [f"results/{{model}}/{phase}/run.json" for phase in model.phases],
-        "histories": [f"results/{{model}}/{phase}/history.csv" for phase in model.phases],
-        "metrics": [
-            f"results/{{model}}/metrics/{phase}/{name}.json"
-            for phase in measured
-            for name in measured[phase]
-            if name != "projection"  # a map to look at: it is drawn, and nothing is read off it
-        ],
-    }
-
-
-def report_figures(wildcards):
-    shown = layout.figures(model_of(wildcards), is_testbed(wildcards))
-    return [f"results/{{model}}/figures/{name}.{kind}" for name in shown for kind in ("svg", "png")]
-
-
-REPORT_SOURCES = ["report/_quarto.yml", "report/references.bib", *sorted(map(str, Path("report/theme").iterdir()))]

@@ -59,6 +59,26 @@ rule figure_likelihood:
         "../scripts/figure_likelihood.py"
 
 
+rule figure_surprisal:
+    """Surprisal of words by their frequency in English, of coinages by how often training showed them."""
+    input:
+        unpack(surprisal_at_every),
+    output:
+        **model_figure("surprisal"),
+    log:
+        "results/{model}/logs/figure_surprisal.log",
+    benchmark:
+        "results/{model}/benchmarks/figure_surprisal.tsv"
+    conda:
+        "../envs/wake2vec.yaml"
+    params:
+        figures=FIGURE_STYLE,
+    message:
+        "{wildcards.model}: drawing the surprisal of words"
+    script:
+        "../scripts/figure_surprisal.py"
+
+
 rule figure_change:
     """Neighbour overlap and norm change of the last trained rows, and the one against the other."""
     input:
@@ -138,3 +158,43 @@ rule figure_recovery:
         "{wildcards.model}: drawing the recovery of true parts"
     script:
         "../scripts/figure_recovery.py"
+
+
+rule figure_register:
+    """Every measure of the register battery by temperature and phase, beside its landmarks."""
+    input:
+        unpack(at_every("register")),
+    output:
+        **model_figure("register"),
+    log:
+        "results/{model}/logs/figure_register.log",
+    benchmark:
+        "results/{model}/benchmarks/figure_register.tsv"
+    conda:
+        "../envs/wake2vec.yaml"
+    params:
+        figures=FIGURE_STYLE,
+    message:
+        "{wildcards.model}: drawing the register of the samples"
+    script:
+        "../scripts/figure_register.py"
+
+
+rule figure_register_validation:
+    """On the testbed: what the register battery makes of mixtures of known proportions."""
+    input:
+        validation="results/{model}/register_validation.json",
+    output:
+        **model_figure("register_validation"),
+    log:
+        "results/{model}/logs/figure_register_validation.log",
+    benchmark:
+        "results/{model}/benchmarks/figure_register_validation.tsv"
+    conda:
+        "../envs/wake2vec.yaml"
+    params:
+        figures=FIGURE_STYLE,
+    message:
+        "{wildcards.model}: drawing the register battery's trial"
+    script:
+        "../scripts/figure_register_validation.py"

@@ -1,15 +1,17 @@
 rule geometry:
-    """Norms, isotropy, dimension, similarity and neighbours of a phase's rows, each beside its null."""
+    """Norms, isotropy, dimension, similarity, affix directions and neighbours of a phase's rows, beside their nulls."""
     input:
         manifest=base_file("manifest.json"),
         tokenizer=base_file("tokenizer.json"),
         injection="results/{model}/tokenizer/injection.json",
+        segmentation=corpus_file("segmentation.jsonl"),
         rows=rows_at,
     output:
         norms="results/{model}/metrics/{phase}/norms.json",
         isotropy="results/{model}/metrics/{phase}/isotropy.json",
         dimension="results/{model}/metrics/{phase}/dimension.json",
         similarity="results/{model}/metrics/{phase}/similarity.json",
+        directions="results/{model}/metrics/{phase}/directions.json",
         neighbours="results/{model}/metrics/{phase}/neighbours.json",
     log:
         "results/{model}/logs/geometry_{phase}.log",
@@ -18,7 +20,7 @@ rule geometry:
     conda:
         "../envs/wake2vec.yaml"
     params:
-        geometry=block("geometry"),
+        geometry=block("geometry", "map_neighbours"),
     message:
         "{wildcards.model}: measuring the geometry of {wildcards.phase}"
     script:
@@ -43,7 +45,7 @@ rule change:
     conda:
         "../envs/wake2vec.yaml"
     params:
-        geometry=block("geometry"),
+        geometry=block("geometry", "map_neighbours"),
     message:
         "{wildcards.model}: measuring what {wildcards.phase} changed"
     script:
@@ -71,6 +73,26 @@ rule projection:
         "{wildcards.model}: projecting the rows of {wildcards.phase}"
     script:
         "../scripts/projection.py"
+
+
+rule neighbour_map:
+    """Every coinage with its parts, counts and drift, and its nearest base tokens and words at every phase with rows."""
+    input:
+        unpack(map_inputs),
+    output:
+        neighbour_map="results/{model}/neighbour_map.json",
+    log:
+        "results/{model}/logs/neighbour_map.log",
+    benchmark:
+        "results/{model}/benchmarks/neighbour_map.tsv"
+    conda:
+        "../envs/wake2vec.yaml"
+    params:
+        geometry=map_settings,
+    message:
+        "{wildcards.model}: mapping the neighbours of every coinage"
+    script:
+        "../scripts/neighbour_map.py"
 
 
 rule recovery:

@@ -22,6 +22,7 @@ rule tables:
     """Write the report's tables as Markdown."""
     input:
         unpack(report_inputs),
+        neighbour_map="results/{model}/neighbour_map.json",
         summary="results/{model}/summary.json",
     output:
         directory("results/{model}/tables"),

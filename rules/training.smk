@@ -125,7 +125,7 @@ rule p3:
     benchmark:
         "results/{model}/benchmarks/p3.tsv"
     wildcard_constraints:
-        model=names(name for name in study.models if not p3_trains_adapters(name)),
+        model=names(name for name in RUNS if not p3_trains_adapters(name)),
     retries: 2  # a preempted job goes on from its last checkpoint
     conda:
         "../envs/wake2vec.yaml"

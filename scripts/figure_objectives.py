@@ -9,6 +9,6 @@ from wake2vec.storage import read_values
 
 with job(snakemake):
     chosen = read_values(snakemake.input.run)["hyperparameters"]
-    weights = {name: chosen[f"lambda_{name}"] for name in ("morpheme", "repulsion", "norm")}
+    weights = {name.removeprefix("lambda_"): value for name, value in chosen.items() if name.startswith("lambda_")}
     figure = draw_objectives(pd.read_csv(snakemake.input.history), weights, **snakemake.params.figures)
     save(figure, snakemake.output.svg, snakemake.output.png)

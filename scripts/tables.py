@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from wake2vec.job import job
+from wake2vec.report.neighbour_page import DATA, packed
 from wake2vec.report.results import read_results
 from wake2vec.report.tables import model_tables
 from wake2vec.storage import read_values, write_text
@@ -12,3 +13,4 @@ with job(snakemake):
     results = read_results(snakemake.wildcards.model, **files, **snakemake.params.model)
     for name, text in model_tables(results, read_values(snakemake.input.summary)).items():
         write_text(Path(snakemake.output[0]) / f"{name}.md", text)
+    write_text(Path(snakemake.output[0]) / DATA, packed(results.neighbour_map))

@@ -247,3 +247,10 @@ def test_two_tiers_are_two_places():
     with pytest.raises(UserError, match="tiers.safety: the same place as tiers.mirror"):
         load({"tiers": {"mirror": "/drive/wake2vec/", "safety": "/drive/wake2vec"}})
     assert load({"tiers": {"mirror": "/drive", "safety": None, "other": None}}).tiers["mirror"] == "/drive"
+
+
+def test_plain_english_to_compare_samples_with_is_another_corpus():
+    assert load(changed("models", "a", "battery", to={"plain": "plain"})).models["a"].battery.plain == "plain"
+    assert "'plane'" in refusal("models", "a", "battery", to={"plain": "plane"})
+    own = refusal("models", "a", "battery", to={"plain": "wake"})
+    assert "models.a.battery.plain" in own and "the text that this run learns" in own and "plain" in own

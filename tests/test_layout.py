@@ -1,7 +1,7 @@
 """Which files make up a model at a phase."""
 
 from wake2vec import layout
-from wake2vec.settings import Model
+from wake2vec.settings import Hub, Model, Pretrain
 
 
 def model(**settings):
@@ -74,3 +74,19 @@ def test_what_is_measured_and_drawn_follows_the_phases():
     only_p2 = model(phases=["p2"])
     assert "change" not in layout.figures(only_p2, False)
     assert all("drift" not in names for names in layout.metrics(only_p2, True).values())
+
+
+def test_plain_english_is_what_is_named_else_what_a_built_in_base_has_read_else_made_on_the_spot():
+    built_in, hub = Pretrain(kind="pretrain", corpus="plain"), Hub(kind="hub", repo="a/b", revision="main")
+    assert layout.plain_corpus(model(), built_in) == "plain"
+    assert layout.plain_corpus(model(), hub) is None
+    assert layout.plain_corpus(model(), Pretrain(kind="pretrain", corpus="c")) is None  # the run's own text
+    assert layout.plain_corpus(model(battery={"plain": "novels"}), built_in) == "novels"
+
+
+def test_the_register_is_measured_where_text_is_generated_and_tried_on_the_testbed():
+    measured = layout.metrics(model(phases=["p1"]), testbed=False)
+    assert [phase for phase in measured if "register" in measured[phase]] == ["p1"]
+    drawn = [layout.figures(model(), testbed) for testbed in (False, True)]
+    assert ["register_validation" in names for names in drawn] == [False, True]
+    assert all("register" in names for names in drawn)

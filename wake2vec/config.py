@@ -12,13 +12,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from wake2vec import layout
+from wake2vec import layout, sweeps
 from wake2vec.errors import UserError, guess
 from wake2vec.settings import STATES, Base, Corpus, Figures, Model, Settings, Study  # noqa: F401  (re-exported)
 
-SECTIONS = ("corpora", "bases", "defaults", "recipes", "models", "figures", "plan", "tiers")
-PLAIN = ("figures", "plan", "tiers")  # sections without entries that extend one another
-RESERVED = ("corpora", "bases", "figures", "tables", "paper", "paper.html", "logs", "benchmarks")
+SECTIONS = ("corpora", "bases", "defaults", "recipes", "models", "sweeps", "figures", "plan", "tiers")
+PLAIN = ("sweeps", "figures", "plan", "tiers")  # sections without entries that extend one another
+RESERVED = ("corpora", "bases", "sweeps", "figures", "tables", "paper", "paper.html", "logs", "benchmarks")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -38,6 +38,7 @@ def load(config: Mapping[str, Any]) -> Study:
             problems.append(f"{name}: expected keys and values, found {section!r}")
             sections[name] = {}
     problems += [p for s in ("corpora", "bases", "models") for name in sections[s] if (p := _bad_name(s, name))]
+    problems += [p for name in sections["sweeps"] if (p := _bad_name("sweeps", name))]
     layers = {}
     for section in ("corpora", "bases", "models"):
         for name in sections[section]:
@@ -125,7 +126,8 @@ def _broken_references(study: Study) -> list[str]:
             problems.append(_unknown(f"models.{name}.base", model.base, study.bases))
         if model.corpus not in study.corpora:
             problems.append(_unknown(f"models.{name}.corpus", model.corpus, study.corpora))
-        problems += _broken_start(name, study) + _unsaved_steps(name, study)
+        problems += _broken_start(name, study) + _unsaved_steps(name, study) + _broken_plain(name, study)
+    problems += sweeps.problems(study)
     places: dict[str, str] = {}
     for tier, place in study.tiers.items():
         if place is not None and (other := places.setdefault(place.rstrip("/"), tier)) != tier:
@@ -160,6 +162,19 @@ def _broken_start(name: str, study: Study) -> list[str]:
         for key in here
         if here[key] != there[key]
     ]
+
+
+def _broken_plain(name: str, study: Study) -> list[str]:
+    """A plain English to compare samples with that is no corpus, or the run's own."""
+    model, where = study.models[name], f"models.{name}.battery.plain"
+    plain = model.battery.plain
+    if plain is None:
+        return []
+    if plain not in study.corpora:
+        return [_unknown(where, plain, study.corpora)]
+    others = ", ".join(key for key in study.corpora if key != model.corpus) or "(none configured)"
+    own = f"{where}: {plain!r} is the text that this run learns. Accepted: another corpus, {others}; or null."
+    return [own] if plain == model.corpus else []
 
 
 def _circle(name: str, study: Study) -> list[str]:

@@ -24,6 +24,7 @@ SECTIONS = (
     ("bases.{name} · kind: hub", settings.Hub, "a checkpoint from the Hugging Face hub"),
     ("bases.{name} · kind: path", settings.Local, "a checkpoint from a folder"),
     ("models.{name}", settings.Model, "a run; also in `defaults:` and `recipes.{name}:`"),
+    ("sweeps.{name}", settings.Sweep, "P3 at several λ; `results/sweeps/{name}/sweep.svg`"),
     ("figures", settings.Figures, "all figures"),
     ("plan", settings.Plan, "all plans"),
 )
@@ -65,6 +66,7 @@ def schema() -> dict[str, Any]:
             "defaults": model,
             "recipes": named({"anyOf": [model, {"type": "null"}]}),
             "models": named(entry),
+            "sweeps": named(of(settings.Sweep)),
             "figures": figures,
             "plan": plan,
             "tiers": of(settings.Tiers) | {"description": f"{TIERS}: {TIER}"},

@@ -4,7 +4,7 @@ access.
 
 from collections.abc import Mapping
 
-from wake2vec.settings import Model
+from wake2vec.settings import Base, Model
 
 CORPORA, BASES = "results/corpora", "results/bases"
 ROW_PHASES = ("init", "p1", "p3")  # P2 trains no rows
@@ -113,12 +113,12 @@ def metrics(model: Model, testbed: bool) -> dict[str, tuple[str, ...]]:
     for phase in phases_of(model):
         names = ["likelihood"]
         if phase in ROW_PHASES:
-            names += ["norms", "isotropy", "dimension", "similarity", "neighbours"]
+            names += ["norms", "isotropy", "dimension", "similarity", "directions", "neighbours"]
             names += ["recovery"] if testbed else []
         if phase in ("p1", "p3"):
             names += ["drift", "overlap"]
         if phase in model.phases:
-            names += ["generation"]
+            names += ["generation", "register"]
         if phase == last_rows(model) != "init":
             names += ["projection"]
         measured[phase] = tuple(names)
@@ -127,9 +127,22 @@ def metrics(model: Model, testbed: bool) -> dict[str, tuple[str, ...]]:
 
 def figures(model: Model, testbed: bool) -> tuple[str, ...]:
     """Names of the figures that a model's report has."""
-    names = ["six_panel", "losses", "likelihood"]
+    names = ["six_panel", "losses", "likelihood", "surprisal"]
     if last_rows(model) != "init":
         names += ["change", "projection"]
     if "p3" in model.phases:
         names.append("objectives")
-    return tuple([*names, "recovery"] if testbed else names)
+    if model.phases:
+        names.append("register")
+    return tuple([*names, "recovery", "register_validation"] if testbed else names)
+
+
+def plain_corpus(model: Model, base: Base) -> str | None:
+    """The corpus of plain English that samples are compared with; None: the testbed's plain text, made on the spot.
+
+    It is the one that the settings name, else what a built-in base was trained on, where that is not the run's own.
+    """
+    if model.battery.plain is not None:
+        return model.battery.plain
+    corpus = getattr(base, "corpus", None)
+    return None if corpus == model.corpus else corpus

@@ -76,6 +76,22 @@ def test_every_term_its_gradient_and_its_pairs(made, check, read):
     assert len(pairs.lines) == 3 and read.notes(pairs) == "change: trained +0.130, held-out +0.014, random +0.012"
 
 
+def test_further_terms_and_the_control_of_a_permuted_base(made, check, read):
+    history = made.history("p3")
+    evaluated = history["cosine_heldout_pairs"].notna()
+    history["cosine_shuffled_pairs"] = history["cosine_random_pairs"] - 0.02
+    for term in ("direction", "device"):
+        for number, kind in enumerate(("trained", "heldout", "random")):
+            history[f"{term}_{kind}"] = np.where(evaluated, 0.2 - 0.05 * number + 1e-3 * history["step"], np.nan)
+    history["loss_direction"], history["grad_direction"] = 0.4, 0.01
+    figure = check(draw_objectives(history, {"direction": 3.0}))
+    titles = [axes.get_title("left") for axes in figure.axes]
+    # nothing was trained on devices
+    assert titles[2] == "Direction term" and titles[-2:] == ["Word and part pairs", "Ways along affixes"]
+    assert read.notes(figure.axes[-1]) == "change: trained +0.240, held-out +0.240, random +0.240"
+    assert len(figure.axes[-2].lines) == 4 and "shuffled base" in read.legend(figure)
+
+
 def test_terms_that_were_not_used_have_no_panel_and_zero_gradients_are_said(made, check, read):
     history = made.history("p3").drop(columns=["loss_repulsion", "grad_repulsion", "loss_norm"])
     history["grad_norm_term"] = 0.0

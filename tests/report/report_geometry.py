@@ -11,6 +11,24 @@ def figure(value, reach, null, null_reach):
     return {"value": value, "interval": [value - reach, value + reach], "null": band(null, null_reach)}
 
 
+def permuted(difference, reach, p):
+    null = {"mean": 0.0, "low": -reach, "high": reach, "p": p, "shuffles": 199}
+    return {"rows": 40, "difference": difference, **null}
+
+
+def make_directions(phase):
+    shuffled = {"mean": 0.19, "low": 0.17, "high": 0.21, "shuffles": 199, "p": 0.005}
+    centred = {"mean": 0.0, "low": -0.03, "high": 0.03, "shuffles": 199, "p": 0.4}
+    value = {"init": 0.53, "p1": 0.32, "p3": 0.66}[phase]
+    return {
+        "words": 40, "words_with_affix": 40, "affixes": 2, "value": value, "interval": [value - 0.05, value + 0.05],
+        "effect": value - 0.19, "shuffled": shuffled, "random": {"mean": 0.04, "std": 0.01, "draws": 20},
+        "centred": {"value": 0.01, "interval": [-0.05, 0.07], "effect": 0.01, "shuffled": centred},
+        "by_affix": [{"affix": "<b>ling|", "kind": "suffix", "words": 30, "consistency": value},
+                     {"affix": "un", "kind": "prefix", "words": 10, "consistency": 0.2}],
+    }  # fmt: skip
+
+
 def make_norms(rng, forms):
     base, new = rng.normal(1.0, 0.1, 500), rng.normal(1.1, 0.15, max(2, len(forms)))
     edges = np.linspace(0.5, 1.7, 41)
@@ -31,7 +49,12 @@ def make_norms(rng, forms):
         tests = {
             "welch": {"t": 5.0, "df": 60.0, "p": 0.0},
             "mann_whitney": {"u": 1.0, "p": 0.0, "auc": 0.74},
-            "cohens_d": {"value": 0.83, "interval": [0.5, 1.1], "null": band(0.0, 0.3)},
+            "cohens_d": {
+                "value": 0.83,
+                "interval": [0.5, 1.1],
+                "null": band(0.0, 0.3),
+                "permuted": permuted(0.83, 0.3, 0.005),
+            },
         }
     histogram = {"edges": edges.tolist()} | {
         name: np.histogram(values, edges, density=True)[0].tolist() for name, values in (("base", base), ("new", new))
@@ -53,7 +76,8 @@ def make_dimension():
             "spectrum": share[:20].tolist(), "cumulative": np.cumsum(share).tolist(),
         }  # fmt: skip
 
-    return {"matched_count": 40, "groups": {"base": group(33), "new": group(25)}}
+    compared = {"rows": 40, "d90": permuted(-8.0, 1.5, 0.005), "d95": permuted(-8.0, 1.5, 0.005)}
+    return {"matched_count": 40, "groups": {"base": group(33), "new": group(25)}, "permuted": compared}
 
 
 def make_similarity(rng):

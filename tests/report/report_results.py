@@ -12,6 +12,7 @@ import pandas as pd
 from tests.report.report_geometry import (
     figure,
     make_dimension,
+    make_directions,
     make_drift,
     make_neighbours,
     make_norms,
@@ -19,7 +20,10 @@ from tests.report.report_geometry import (
     make_projection,
     make_recovery,
     make_similarity,
+    permuted,
 )
+from tests.report.report_neighbours import make_neighbour_map
+from tests.report.report_register import make_register, make_validation
 from wake2vec.report.results import Results
 from wake2vec.storage import write_csv, write_json, write_jsonl, write_text
 
@@ -35,6 +39,7 @@ HOSTILE = [
     "](http://example.org/x.png)",
 ]
 FIGURES = ("six_panel", "losses", "change", "projection", "objectives", "recovery", "likelihood", "comparison")
+FIGURES += ("register", "register_validation")
 BITS = {"base": 2.61, "init": 2.48, "p1": 2.41, "p2": 2.20, "p3": 2.205}
 ROW_PHASES = ("init", "p1", "p3")
 FORMS = 40
@@ -68,6 +73,8 @@ def make_results(
             "round_trip": {"passages": 80, "lost": 3},
         },
         regimes=make_regimes() if "p1" in phases else {},
+        neighbour_map=make_neighbour_map(forms, [p for p in measured if p in ROW_PHASES], testbed),
+        register_validation=make_validation() if testbed else {},
         initial=make_initial(len(forms)) if forms else {},
         runs={phase: make_run(phase) for phase in phases},
         histories={phase: make_history(rng, phase) for phase in phases},
@@ -181,6 +188,7 @@ def make_history(rng, phase):
             frame["grad_norm_term" if term == "norm" else f"grad_{term}"] = rng.random(len(steps))
         for pair, rise in (("trained", 0.2), ("heldout", 0.05), ("random", 0.04)):
             frame[f"cosine_{pair}_pairs"] = 0.1 + rise * steps / 400
+            frame[f"direction_{pair}"] = 0.2 + rise * steps / 800
     return frame
 
 
@@ -188,6 +196,7 @@ def make_metrics(rng, phase, phases, forms, testbed, bits, leak):
     metrics = {"likelihood": make_likelihood(phase, bits, forms, leak)}
     if phase in ("p1", "p2", "p3"):
         metrics["generation"] = {"samples": make_samples()}
+        metrics["register"] = make_register(phase)
     if phase not in ROW_PHASES:
         return metrics
     metrics |= {
@@ -200,9 +209,11 @@ def make_metrics(rng, phase, phases, forms, testbed, bits, leak):
                         "eigenvector": figure(0.71, 0.02, 0.93, 0.01)}
                 for group in ("all", "base", "new")
             },
+            "permuted": {"rows": 40, "isoscore": permuted(-0.1, 0.2, 0.31)},
         },
         "dimension": make_dimension(),
         "similarity": make_similarity(rng),
+        "directions": make_directions(phase),
         "neighbours": make_neighbours(forms),
     }  # fmt: skip
     if phase in ("p1", "p3"):
@@ -274,6 +285,12 @@ def write_results(folder: Path, results: Results) -> dict:
     if results.regimes:
         regimes["regimes"] = run / "p1/regimes.json"
         write_json(regimes["regimes"], "regimes", results.regimes, results.provenance["injection"])
+    tried = {}
+    if results.register_validation:
+        tried["register_validation"] = run / "register_validation.json"
+        write_json(tried["register_validation"], "register_validation", results.register_validation, make_provenance())
+    neighbour_map = run / "neighbour_map.json"
+    write_json(neighbour_map, "neighbour_map", results.neighbour_map, make_provenance())
     paths = {"runs": [], "histories": [], "metrics": []}
     for phase, values in results.runs.items():
         paths["runs"].append(run / phase / "run.json")
@@ -290,7 +307,9 @@ def write_results(folder: Path, results: Results) -> dict:
         "segmentation": corpus / "segmentation.jsonl",
         "injection": run / "tokenizer/injection.json",
         "initial": run / "init/statistics.json",
+        "neighbour_map": neighbour_map,
         **regimes,
+        **tried,
         **paths,
     }
 

@@ -47,6 +47,16 @@ def test_readings_go_both_ways():
     assert "further" in readings.read_drift(0.1, NULL) and "less" in readings.read_drift(0.9, NULL)
 
 
+def test_a_p_corrected_for_the_number_of_tests_decides_where_there_is_one():
+    assert readings.place(0.7, NULL | {"p_adjusted": 0.06}) == "within"
+    assert readings.place(0.7, NULL | {"p_adjusted": 0.04}) == "above"
+    assert readings.read_isotropy(0.3, NULL | {"p_adjusted": 0.2}) == "Indistinguishable from no structure."
+    assert "measurably" in readings.read_norms(1.0, [0.5, 1.5], 0.8, {"p_adjusted": 0.2})
+    assert "Higher" in readings.read_permuted(0.7, NULL) and "No measurable" in readings.read_permuted(0.5, NULL)
+    assert "share a direction" in readings.read_directions(0.7, NULL)
+    assert "no more than all new words" in readings.read_directions(0.5, NULL)
+
+
 def test_recovery_needs_to_beat_both_controls():
     assert readings.read_recovery(10, [5, 20], 1000, 400) == "Nearer than both controls."
     assert "Not measurably" in readings.read_recovery(10, [5, 20], 1000, 15)  # within the interval of one control

@@ -11,6 +11,7 @@ import pytest
 from tests.report.report_results import SCRIPT, draw_placeholders, make_results
 from wake2vec.errors import UserError
 from wake2vec.report import render
+from wake2vec.report.neighbour_page import DATA, packed
 from wake2vec.report.paper import paper_tables
 from wake2vec.report.render import SOURCE, render_model, render_paper
 from wake2vec.report.summary import summarise
@@ -63,11 +64,13 @@ def write_inputs(folder, results, figures):
     summary = summarise(results)
     for name, text in model_tables(results, summary).items():
         write_text(folder / "tables" / f"{name}.md", text)
+    write_text(folder / "tables" / DATA, packed(results.neighbour_map))
     draw_placeholders(folder / "figures", figures)
     return summary
 
 
 MODEL_FIGURES = ("six_panel", "losses", "change", "projection", "objectives", "recovery", "likelihood")
+MODEL_FIGURES += ("register", "register_validation")
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +101,7 @@ def test_every_section_in_its_order(page):
 
 def test_figures_and_tables_are_numbered_in_order(page):
     text = Page(page).text
-    assert re.findall(r"Figure\u00a0(\d+):", text) == [str(i) for i in range(1, 8)]
+    assert re.findall(r"Figure\u00a0(\d+):", text) == [str(i) for i in range(1, len(MODEL_FIGURES) + 1)]
     numbers = re.findall(r"Table\u00a0(\d+):", text)
     assert numbers == [str(i) for i in range(1, len(numbers) + 1)] and len(numbers) >= 18
 
@@ -110,10 +113,11 @@ def test_links_lead_somewhere(page):
     assert all(link.startswith(("#", "https://doi.org/")) for link in parsed.links)
 
 
-def test_one_file_without_scripts(page):
+def test_one_file_with_the_scripts_of_the_neighbour_map_alone(page):
     parsed = Page(page)
     assert parsed.sources and all(source.startswith("data:") for source in parsed.sources)
-    assert "script" not in parsed.tags and parsed.tags.count("img") == 7
+    assert parsed.tags.count("script") == 2  # the map's data and what shows them
+    assert parsed.tags.count("img") == len(MODEL_FIGURES)
     assert not re.search(r"url\((?!data:)|@import", page)
 
 
@@ -173,7 +177,7 @@ def test_what_is_missing_is_said_and_nothing_is_written(inputs, tmp_path):
     (source / "model.qmd").unlink()
     text = (SOURCE / "model.qmd").read_text()
     text = text.replace("(@tbl-changes)", "(@tbl-change)").replace("@hu2022", "@hu2021")
-    (source / "model.qmd").write_text(text.replace("text.rarity", "text.rareness"))
+    (source / "model.qmd").write_text(text.replace("text.rarity", "text.rarety"))
     with pytest.raises(UserError) as caught:
         render_model(summary, folder / "tables", folder / "figures", tmp_path / "out.html", source)
     for problem in (

@@ -1,5 +1,6 @@
 """The summary's numbers, against numbers worked out by hand, and what it refuses."""
 
+import itertools
 import json
 import math
 from dataclasses import replace
@@ -55,7 +56,7 @@ def test_noise_without_a_change_is_not_found():
 
 
 def test_the_change_is_the_difference_of_the_scores(summary):
-    for before, after in (("base", "init"), ("p1", "p2"), ("base", "p3")):
+    for before, after in itertools.combinations(("base", "init", "p1", "p2", "p3"), 2):
         change = summary[f"change.{before}.{after}.bits_per_byte"]
         assert change == pytest.approx(summary[f"{after}.bits_per_byte"] - summary[f"{before}.bits_per_byte"])
 
@@ -92,7 +93,7 @@ def test_values_are_flat(summary):
         if isinstance(value, dict):
             assert name.endswith(".null")
         elif isinstance(value, list):
-            assert name in ("phases", "passages.bytes") or name.endswith((".passages.nats", "interval"))
+            assert name == "phases" or "passages." in name or name.endswith("interval")
         else:
             assert value is None or isinstance(value, bool | int | float | str), name
 

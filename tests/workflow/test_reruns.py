@@ -9,10 +9,13 @@ AFTER_P3 = {
     "p3": 1,
     "likelihood": 1,
     "generation": 1,
+    "register": 1,
+    "figure_register": 1,
     "geometry": 1,
     "change": 1,
     "recovery": 1,
     "projection": 1,
+    "neighbour_map": 1,
     "figure_six_panel": 1,
     "figure_losses": 1,
     "figure_likelihood": 1,
@@ -20,23 +23,27 @@ AFTER_P3 = {
     "figure_projection": 1,
     "figure_objectives": 1,
     "figure_recovery": 1,
+    "figure_surprisal": 1,
     "figure_comparison": 1,
     **OF_A_MODEL,
 }
-AFTER_P2 = AFTER_P3 | {"p2": 1, "likelihood": 2, "generation": 2}
+AFTER_P2 = AFTER_P3 | {"p2": 1, "likelihood": 2, "generation": 2, "register": 2}
 AFTER_P1 = AFTER_P2 | {
     "p1": 1,
     "regimes": 1,
     "likelihood": 3,
     "generation": 3,
+    "register": 3,
     "geometry": 2,
     "change": 2,
     "recovery": 2,
 }
 FROM_INIT = AFTER_P1 | {"initial_rows": 1, "likelihood": 4, "geometry": 3, "recovery": 3}
 FROM_TOKENIZER = FROM_INIT | {"tokenizer": 1}
-NEW_MODEL = FROM_TOKENIZER | {"likelihood": 5}
+TRIAL = {"register_validation": 1, "figure_register_validation": 1}
+NEW_MODEL = FROM_TOKENIZER | TRIAL | {"likelihood": 5}
 ALL_FIGURES = {rule: 2 for rule in AFTER_P3 if rule.startswith("figure_")} | {"figure_comparison": 1}
+ALL_FIGURES["figure_register_validation"] = 2
 
 
 def notebook(**changes):
@@ -49,26 +56,37 @@ EDITS = {
     "a lambda of P3": (notebook(p3={"lambda_morpheme": 0.7}), AFTER_P3),
     "P2's rank": (notebook(p2={"rank": 4}), AFTER_P2),
     "P1's learning rate": (notebook(p1={"learning_rate": 0.5}), AFTER_P1),
+    "rows of parts in P1": (notebook(p1={"rows": "factored", "weight_decay": 0}), AFTER_P1),
     "the initialisation": (notebook(initialisation={"radius": 2.0}), FROM_INIT),
     "the matching": (notebook(vocabulary={"match": "word"}), FROM_TOKENIZER),
-    "a generation temperature": (notebook(generation={"temperatures": [1.1]}), {"generation": 3, **OF_A_MODEL}),
+    "a generation temperature": (
+        notebook(generation={"temperatures": [1.1]}),
+        {"generation": 3, "register": 3, "figure_register": 1, **OF_A_MODEL},
+    ),
+    "the battery's frequent words": (
+        notebook(battery={"frequent": 100}),
+        {"register": 3, "figure_register": 1, **TRIAL, **OF_A_MODEL},
+    ),
     "the geometry's sample": (
         notebook(geometry={"sample": 200}),
         {
             "geometry": 3,
             "change": 2,
             "generation": 3,  # prompts are chosen by drift
+            "register": 3,
+            "figure_register": 1,
             "figure_six_panel": 1,
             "figure_change": 1,
             **OF_A_MODEL,
         },
     ),
+    "the neighbour map's k": (notebook(geometry={"map_neighbours": 2}), {"neighbour_map": 1, "tables": 1, "report": 1}),
     "a title": (notebook(title="The notebooks"), OF_A_MODEL),
     "the figures' size": ({"figures": {"width": 6.5}}, {**ALL_FIGURES, "report": 2, "paper": 1}),
     "a new model": ({"models": {"new": {"extends": "tiny", "seed": 1}}}, NEW_MODEL),
     "a corpus's lexicon": (
         {"corpora": {"wake-whole": {"lexicon": {"min_count": 2}}}},
-        {"lexicon": 1, "morphology": 1, **FROM_TOKENIZER},
+        {"lexicon": 1, "morphology": 1, **FROM_TOKENIZER, **TRIAL},
     ),
     "a mirror for checkpoints": ({"tiers": {"mirror": "memory://elsewhere", "safety": "/nowhere"}}, {}),
     "a regime's threshold": (notebook(regimes={"fried_gap": 0.1}), {"regimes": 1, **OF_A_MODEL}),

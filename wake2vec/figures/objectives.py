@@ -1,7 +1,7 @@
-"""P3's objective, term by term: values, gradient norms, and what the morpheme term does to pairs it never saw.
+"""P3's objective, term by term: values, gradient norms, and what a term does to words that it never saw.
 
-L = L_lm + lambda_m L_morpheme + lambda_r L_repulsion + lambda_n L_norm. A term counts as acting only if the cosine of
-the held-out word and part pairs changed, and changed more than that of random pairs.
+L = L_lm + the sum of lambda L over the terms. A term counts as acting only if the measure of held-out words changed,
+and changed more than that of random pairs and than that with a permuted base.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,9 @@ from wake2vec.figures.style import (
     FONT_SIZE,
     GREEN,
     GREY,
+    ORANGE,
     PURPLE,
+    SKY,
     VERMILLION,
     WIDTH,
     Look,
@@ -33,14 +35,21 @@ from wake2vec.figures.style import (
 TERMS = {
     "lm": Look("language model", BLACK, "-", "o"),
     "morpheme": Look("morpheme", BLUE, (0, (4, 1.5)), "s"),
+    "direction": Look("direction", SKY, (0, (3, 1)), "v"),
+    "device": Look("device", ORANGE, (0, (6, 1, 1, 1)), "P"),
     "repulsion": Look("repulsion", VERMILLION, (0, (5, 1.5, 1, 1.5)), "^"),
     "norm": Look("norm", GREEN, (0, (1, 1)), "D"),
 }
-GRADIENTS = {"lm": "grad_lm", "morpheme": "grad_morpheme", "repulsion": "grad_repulsion", "norm": "grad_norm_term"}
-PAIRS = {
-    "cosine_trained_pairs": Look("trained pairs", BLUE, "-", "o"),
-    "cosine_heldout_pairs": Look("held-out pairs", PURPLE, (0, (4, 1.5)), "s"),
-    "cosine_random_pairs": Look("random pairs", GREY, DOTTED, "D"),
+KINDS = {
+    "trained": Look("trained words", BLUE, "-", "o"),
+    "heldout": Look("held-out words", PURPLE, (0, (4, 1.5)), "s"),
+    "random": Look("random control", GREY, DOTTED, "D"),
+    "shuffled": Look("shuffled base", VERMILLION, (0, (1, 1)), "v"),
+}
+MEASURES = {  # a term's own measure: the panel's title, its axis, and its columns in history.csv
+    "morpheme": ("Word and part pairs", "mean cosine", "cosine_{}_pairs"),
+    "direction": ("Ways along affixes", "mean cosine", "direction_{}"),
+    "device": ("Words by device", "margin of cosines", "device_{}"),
 }
 
 
@@ -53,13 +62,13 @@ def draw_objectives(
 ) -> Figure:
     """Draw P3's history (a pandas table with the columns of history.csv).
 
-    `weights` are the lambdas of the terms (morpheme, repulsion, norm), shown beside their names. A term that was not
-    measured has no panel. `width` is in inches.
+    `weights` are the lambdas of the terms, shown beside their names. A term that was not measured has no panel, and of
+    direction and device only a term that was trained on has one for its words. `width` is in inches.
     """
     values = [term for term in TERMS if len(column(history, f"loss_{term}")[0])]
-    gradients = [term for term in TERMS if len(column(history, GRADIENTS[term])[0])]
-    pairs = [name for name in PAIRS if len(column(history, name)[0])]
-    count = max(1, len(values) + bool(gradients) + bool(pairs))
+    gradients = [term for term in TERMS if len(column(history, _gradient(term))[0])]
+    shown = [term for term in MEASURES if term in ("morpheme", *values) and _kinds(term, history)]
+    count = max(1, len(values) + bool(gradients) + len(shown))
     lines = (count + 1) // 2
     with context(font_size):
         figure = new_figure(width, width * (0.4 * lines + 0.12) if lines > 1 else 0.6 * width)
@@ -72,9 +81,9 @@ def draw_objectives(
             _value(next(remaining), term, history, weights or {})
         if gradients:
             _gradients(next(remaining), gradients, history)
-        if pairs:
-            _pairs(next(remaining), pairs, history)
-        if not values + gradients + pairs:
+        for term in shown:
+            _words(next(remaining), term, history)
+        if not values + gradients + shown:
             marks.heading(panels[0], "Objective of P3")
             marks.say(panels[0], "No term was logged in this run.")
             return finish(figure)
@@ -85,7 +94,8 @@ def draw_objectives(
                 axes.locator_params(axis="x", nbins=4, integer=True)
                 axes.set_xlim(-0.04 * last, 1.04 * last)
         entries = [(marks.line_key(TERMS[term]), TERMS[term].label) for term in TERMS if term in {*values, *gradients}]
-        entries += [(marks.line_key(PAIRS[name], marker=True, markersize=5), PAIRS[name].label) for name in pairs]
+        kinds = [kind for kind in KINDS if any(kind in _kinds(term, history) for term in shown)]
+        entries += [(marks.line_key(KINDS[k], marker=True, markersize=5), KINDS[k].label) for k in kinds]
         marks.key(figure, entries)
         return finish(figure)
 
@@ -107,7 +117,7 @@ def _value(axes: Axes, term: str, history: Any, weights: Mapping[str, float]) ->
 def _gradients(axes: Axes, terms: list[str], history: Any) -> None:
     zero, highest, lowest = [], 0.0, np.inf
     for term in terms:
-        steps, norms = column(history, GRADIENTS[term])
+        steps, norms = column(history, _gradient(term))
         positive = norms > 0
         if not positive.any():
             zero.append(TERMS[term].label)
@@ -123,13 +133,24 @@ def _gradients(axes: Axes, terms: list[str], history: Any) -> None:
     marks.plain_log(axes.yaxis, low, high)
 
 
-def _pairs(axes: Axes, names: list[str], history: Any) -> None:
-    changed = {}
-    for name in names:
-        steps, cosine = column(history, name)
-        _line(axes, steps, cosine, PAIRS[name], marker=True)
-        changed[name] = cosine[-1] - cosine[0]
-    one = all(len(column(history, name)[0]) == 1 for name in names)
-    changes = [f"{PAIRS[name].label.removesuffix(' pairs')} {signed(changed[name])}" for name in names]
-    marks.heading(axes, "Word and part pairs", "measured once" if one else f"change: {', '.join(changes)}")
-    axes.set_ylabel("mean cosine")
+def _gradient(term: str) -> str:
+    return "grad_norm_term" if term == "norm" else f"grad_{term}"
+
+
+def _kinds(term: str, history: Any) -> list[str]:
+    """Which of the words and controls a term was measured on."""
+    return [kind for kind in KINDS if len(column(history, MEASURES[term][2].format(kind))[0])]
+
+
+def _words(axes: Axes, term: str, history: Any) -> None:
+    title, unit, name = MEASURES[term]
+    measured = {kind: column(history, name.format(kind)) for kind in _kinds(term, history)}
+    for kind, (steps, values) in measured.items():
+        _line(axes, steps, values, KINDS[kind], marker=True)
+    one = all(len(steps) == 1 for steps, _ in measured.values())
+    changes = [
+        f"{KINDS[kind].label.removesuffix(' words').removesuffix(' control')} {signed(values[-1] - values[0])}"
+        for kind, (_, values) in measured.items()
+    ]
+    marks.heading(axes, title, "measured once" if one else f"change: {', '.join(changes)}")
+    axes.set_ylabel(unit)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from wake2vec.report import readings
+from wake2vec.report import calibration_tables, readings
 from wake2vec.report.geometry_tables import LABELS, null_range, phases_with, seen
 from wake2vec.report.markdown import (
     NO_BREAK,
@@ -41,6 +41,7 @@ def findings(summary: Summary) -> dict[str, str]:
         "New tokens": classes(summary),
         "Isotropy": isotropy(summary),
         "Dimension": dimension(summary),
+        "Affixes": calibration_tables.directions(summary),
         "True parts": recovery(summary),
         "Morpheme objective": objective(summary),
     }
@@ -187,9 +188,10 @@ def isotropy(summary: Summary) -> str:
         return "There are too few new rows to measure their isotropy."
     name = f"{phases[-1]}.isotropy.new.sampled_ratio"
     value, null = summary[name], summary[f"{name}.null"] or {}
+    reading = readings.read_isotropy(value, null)
     return (
-        f"The new rows’ isotropy {when(phases[-1])} is {number(value, 4)}; rows without structure give "
-        f"{number(null.get('mean'), 4)}. {readings.read_isotropy(value, null)}"
+        f"The new rows’ isotropy {when(phases[-1])} is {number(value, 4)} where rows without structure give "
+        f"{null_range(null, 4)}; it is {reading[0].lower()}{reading[1:]}"
     )
 
 

@@ -14,6 +14,7 @@ from wake2vec.report.markdown import (
     count,
     interval,
     number,
+    p_value,
     percent,
     rank,
     signed,
@@ -25,12 +26,13 @@ from wake2vec.report.results import PHASES, Results
 Summary = Mapping[str, Any]
 LABELS = {"base": "base model", "init": "initial rows", "p1": "P1", "p2": "P2", "p3": "P3"}
 AFTER = {"init": "initial", "p1": f"after{NO_BREAK}P1", "p3": f"after{NO_BREAK}P3"}
-HEADER = ["Measure", "Rows", "Measured", "Without structure", "Effect", "What follows"]
+HEADER = ["Measure", "Rows", "Measured", "Without structure", "Effect", "p", "What follows"]
 NOTHING_MEASURED = Markdown("Not measured in this run.\n")
 ISOTROPY = {
     "sampled_ratio": "partition ratio, sampled",
     "sampled_ratio_centred": "the same, rows centred",
     "eigenvector": "partition ratio, eigenvectors",
+    "isoscore": "IsoScore",
 }
 DIMENSION = {
     "d90": "components for 90% of the variance",
@@ -67,6 +69,12 @@ def null_range(null: Mapping[str, Any] | None, decimals: int) -> str:
     return with_interval(null.get("mean"), [null.get("low"), null.get("high")], decimals)
 
 
+def p_cell(null: Mapping[str, Any] | None) -> str:
+    """The p-value of a figure under its null, corrected for the number of tests; an en dash without one."""
+    p = (null or {}).get("p_adjusted", (null or {}).get("p"))
+    return p_value(p).removeprefix("p = ").replace("p <", "<")
+
+
 def norms_table(summary: Summary) -> str:
     """Length of base and new rows: means, Cohen's d with interval, and the chance that a new row is the longer."""
     rows = []
@@ -79,10 +87,11 @@ def norms_table(summary: Summary) -> str:
             f"{number(summary[f'{name}.{g}.mean'])} ± {number(summary[f'{name}.{g}.std'])}" for g in ("base", "new")
         ]
         shuffled = null_range(summary[f"{name}.cohens_d.null"], 2)
-        reading = readings.read_norms(d, bounds, summary[f"{name}.auc"])
-        rows.append([AFTER[phase], *means, with_interval(d, bounds, 2), shuffled, reading])
-    header = ["Rows", "Base: mean ± sd", "New: mean ± sd", "Cohen's d", "d, labels shuffled", "What follows"]
-    return table(header, rows, "lrrrrl") if rows else NOTHING_MEASURED
+        permuted = summary.get(f"{phase}.permuted.norms.cohens_d.null")
+        reading = readings.read_norms(d, bounds, summary[f"{name}.auc"], permuted)
+        rows.append([AFTER[phase], *means, with_interval(d, bounds, 2), shuffled, p_cell(permuted), reading])
+    header = ["Rows", "Base: mean ± sd", "New: mean ± sd", "Cohen's d", "d, labels shuffled", "p", "What follows"]
+    return table(header, rows, "lrrrrrl") if rows else NOTHING_MEASURED
 
 
 def isotropy_table(summary: Summary) -> str:
@@ -93,9 +102,9 @@ def isotropy_table(summary: Summary) -> str:
             name = f"{phase}.isotropy.{group}.{measure}"
             value, null = summary.get(name), summary.get(f"{name}.null")
             measured = with_interval(value, summary.get(f"{name}.interval"), 4)
-            effect = _difference(value, null, 4)
-            rows.append([label, who, measured, null_range(null, 4), effect, readings.read_isotropy(value, null)])
-    return table(HEADER, once(rows), "llrrrl") if rows else NOTHING_MEASURED
+            effect, reading = _difference(value, null, 4), readings.read_isotropy(value, null)
+            rows.append([label, who, measured, null_range(null, 4), effect, p_cell(null), reading])
+    return table(HEADER, once(rows), "llrrrrl") if rows else NOTHING_MEASURED
 
 
 def dimension_table(summary: Summary) -> str:
@@ -109,8 +118,9 @@ def dimension_table(summary: Summary) -> str:
             measured = with_interval(value, summary.get(f"{name}.interval"), decimals)
             centre = (null or {}).get("mean")
             share = percent(value / centre, 0) if value is not None and centre else NOTHING
-            rows.append([label, who, measured, null_range(null, decimals), share, readings.read_dimension(value, null)])
-    return table(HEADER, once(rows), "llrrrl") if rows else NOTHING_MEASURED
+            reading = readings.read_dimension(value, null)
+            rows.append([label, who, measured, null_range(null, decimals), share, p_cell(null), reading])
+    return table(HEADER, once(rows), "llrrrrl") if rows else NOTHING_MEASURED
 
 
 def similarity_table(summary: Summary) -> str:
@@ -125,22 +135,24 @@ def similarity_table(summary: Summary) -> str:
             effect = readings.standardised(value, null, deviation)
             measured = with_interval(value, summary[f"{name}.interval"])
             reading = readings.read_similarity(value, null, deviation)
-            rows.append([AFTER[phase], label, measured, null_range(null, 4), signed(effect, 2), reading])
+            cells = [measured, null_range(null, 4), signed(effect, 2), p_cell(null), reading]
+            rows.append([AFTER[phase], label, *cells])
         if f"{phase}.similarity.ks.statistic" in summary:
             d, p = (summary[f"{phase}.similarity.ks.{key}"] for key in ("statistic", "permutation_p"))
-            shuffled = NOTHING if p is None else f"p = {number(p, 3)}, rows shuffled"
+            p = (summary.get(f"{phase}.permuted.similarity.ks.null") or {}).get("p_adjusted", p)
             rows.append(
                 [
                     AFTER[phase],
                     "base pairs against new pairs",
                     NOTHING,
-                    shuffled,
+                    "rows shuffled",
                     f"D = {number(d, 2)}",
+                    p_cell({"p": p}),
                     readings.read_ks(d, p),
                 ]
             )
-    header = ["Rows", "Pairs", "Mean cosine", "Random directions", "Effect", "What follows"]
-    return table(header, once(rows), "llrrrl") if rows else NOTHING_MEASURED
+    header = ["Rows", "Pairs", "Mean cosine", "Random directions", "Effect", "p", "What follows"]
+    return table(header, once(rows), "llrrrrl") if rows else NOTHING_MEASURED
 
 
 def movement_table(summary: Summary) -> str:
@@ -161,13 +173,14 @@ def movement_table(summary: Summary) -> str:
             name = f"{phase}.pip_loss"
             reading = readings.read_pip(summary[name], summary[f"{name}.null"])
             rows.append(["PIP loss, relative", f"new, {AFTER[phase]}", *_cells(summary, name), reading])
-    header = ["Measure", "Rows", "Measured", "By chance", "Effect", "What follows"]
-    return table(header, once(rows), "llrrrl") if rows else NOTHING_MEASURED
+    header = ["Measure", "Rows", "Measured", "By chance", "Effect", "p", "What follows"]
+    return table(header, once(rows), "llrrrrl") if rows else NOTHING_MEASURED
 
 
-def _cells(summary: Summary, name: str) -> tuple[str, str, str]:
+def _cells(summary: Summary, name: str) -> tuple[str, str, str, str]:
     value, null = summary[name], summary[f"{name}.null"]
-    return with_interval(value, summary[f"{name}.interval"]), null_range(null, 3), _difference(value, null, 3)
+    measured = with_interval(value, summary[f"{name}.interval"])
+    return measured, null_range(null, 3), _difference(value, null, 3), p_cell(null)
 
 
 def _difference(value: float | None, null: Mapping[str, Any] | None, decimals: int) -> str:

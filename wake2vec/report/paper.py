@@ -1,16 +1,13 @@
 """The paper's tables and sentences: all configured models side by side, from their summary values alone.
 
-Scores compare on the same bytes only, so models are grouped by the hash of their held-out text; within a group each
-is compared with the first, passage by passage (the paired bootstrap of `summary`).
+Which models compare, and by how much they differ, is for pairs.py to say.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from wake2vec.report import readings
-from wake2vec.report.findings import marked, objective_rises, score, when, with_signs
+from wake2vec.report.findings import objective_rises, score, when, with_signs
 from wake2vec.report.geometry_tables import LABELS, NOTHING_MEASURED, phases_with, seen
 from wake2vec.report.markdown import (
     NOTHING,
@@ -25,13 +22,23 @@ from wake2vec.report.markdown import (
     table,
     with_interval,
 )
+from wake2vec.report.pairs import (
+    differences,
+    differences_table,
+    last_scored,
+    name_of,
+    pairs_table,
+    same_text,
+    with_first,
+    words,
+)
 from wake2vec.report.results import PHASES
-from wake2vec.report.summary import paired_change
 from wake2vec.report.tables import findings_list
 
 Summary = Mapping[str, Any]
 Summaries = Mapping[str, Summary]
-PAPER_TABLES = ("findings", "models", "scores", "differences", "classes", "geometry", "recovery", "objective", "costs")
+PAPER_TABLES = ("findings", "models", "scores", "differences", "pairs", "classes", "geometry", "recovery")
+PAPER_TABLES += ("objective", "costs")
 
 
 def paper_tables(summaries: Summaries) -> dict[str, str]:
@@ -41,6 +48,7 @@ def paper_tables(summaries: Summaries) -> dict[str, str]:
         "models": models_table(summaries),
         "scores": scores_table(summaries),
         "differences": differences_table(summaries),
+        "pairs": pairs_table(summaries),
         "classes": classes_table(summaries),
         "geometry": geometry_table(summaries),
         "recovery": recovery_table(summaries),
@@ -76,37 +84,6 @@ def paper_flags(summaries: Summaries) -> dict[str, bool]:
     }
 
 
-# Comparisons ---------------------------------------------------------------------------------------------------------
-
-
-def same_text(summaries: Summaries) -> list[list[str]]:
-    """Models grouped by their held-out text, in order."""
-    groups: dict[str, list[str]] = {}
-    for model, summary in summaries.items():
-        groups.setdefault(summary.get("corpus.valid.sha256") or f"unknown:{model}", []).append(model)
-    return list(groups.values())
-
-
-def last_scored(summary: Summary) -> str | None:
-    """The last phase whose held-out text was scored."""
-    scored = phases_with(summary, "bits_per_byte")
-    return scored[-1] if scored else None
-
-
-def differences(summaries: Summaries, seed: int = 0) -> list[tuple[str, str, float, list[float] | None]]:
-    """(model, reference, difference in bits per byte at the last phases, interval), each against its group's first."""
-    found = []
-    for reference, *others in same_text(summaries):
-        for model in others:
-            ends = [summaries[name] for name in (reference, model)]
-            nats = [end.get(f"{last_scored(end)}.passages.nats") for end in ends]
-            if None in nats or ends[0]["passages.bytes"] != ends[1]["passages.bytes"]:
-                continue
-            change = paired_change(nats[0], nats[1], ends[0]["passages.bytes"], np.random.default_rng(seed))
-            found.append((model, reference, *change))
-    return found
-
-
 # Sentences -----------------------------------------------------------------------------------------------------------
 
 
@@ -114,7 +91,8 @@ def findings(summaries: Summaries) -> dict[str, str]:
     """What came out over all models, by topic; only what was measured is spoken of."""
     said = {
         "Against the base models": " ".join(filter(None, map(own_change, summaries.values()))),
-        "Against one another": " ".join(against(summaries, *difference) for difference in differences(summaries)),
+        "Against one another": " ".join(against(summaries, *difference) for difference in with_first(summaries)),
+        "Words": words(summaries),
         "Isotropy": isotropy(summaries),
         "True parts": recovered(summaries),
         "Morpheme objective": generalised(summaries),
@@ -136,11 +114,6 @@ def own_change(summary: Summary) -> str:
         f"{name_of(summary)} {verb} held-out bits per byte: {start} as the base model, {end} {when(last)} "
         f"({with_signs(difference, bounds)})."
     )
-
-
-def name_of(summary: Summary) -> str:
-    """A model's name in the paper, marked where its word list saw the held-out text."""
-    return marked(summary["title"], summary)
 
 
 def against(summaries: Summaries, model: str, reference: str, difference: float, bounds: Any) -> str:
@@ -243,24 +216,6 @@ def scores_table(summaries: Summaries) -> str:
         rows.append(row)
     header = ["Model", "Text"][: 1 + (len(groups) > 1)] + [LABELS[phase] for phase in PHASES]
     return table(header, rows, "l" * (len(header) - len(PHASES)) + "r" * len(PHASES))
-
-
-def differences_table(summaries: Summaries) -> str:
-    """Paired differences: each model against its own base model, and against the first model on the same text."""
-    compared = {model: rest for model, *rest in differences(summaries)}
-    rows = []
-    for model in (name for group in same_text(summaries) for name in group):
-        summary = summaries[model]
-        name = f"change.base.{last_scored(summary)}"
-        own = summary.get(f"{name}.bits_per_byte")
-        cells = [NOTHING if own is None else marked(with_signs(own, summary[f"{name}.interval"]), summary)]
-        if model in compared:
-            reference, difference, bounds = compared[model]
-            cells += [name_of(summaries[reference]), marked(with_signs(difference, bounds), summary)]
-        else:
-            cells += [NOTHING, NOTHING]
-        rows.append([name_of(summary), LABELS.get(last_scored(summary) or "", NOTHING), *cells])
-    return table(["Model", "At", "Against its base model", "Reference", "Against the reference"], rows, "llrlr")
 
 
 def classes_table(summaries: Summaries) -> str:

@@ -2,7 +2,8 @@
 
 A figure is read against what structureless rows of the same shape give, never against nothing: inside the null's
 range it is no evidence of structure, outside it the sentence says in which direction, and how far (an effect size,
-not a p-value). Words for standardised differences are Cohen's (1988): negligible below 0.2, small below 0.5, medium
+not a p-value). Where the null has a p that was corrected for the number of tests (`multiplicity`), that decides which
+of the two it is. Words for standardised differences are Cohen's (1988): negligible below 0.2, small below 0.5, medium
 below 0.8, large from there on.
 """
 
@@ -12,15 +13,21 @@ from typing import Any
 from wake2vec.report.markdown import number, percent
 
 NOT_MEASURED = "Not measured: too few rows."
+NO_STRUCTURE = "Indistinguishable from no structure."
 Null = Mapping[str, Any] | None
 Interval = Sequence[float | None] | None
 
 
 def place(value: float | None, null: Null) -> str | None:
-    """Where a value lies: "below", "within" or "above" the null's range; None when either is missing."""
+    """Where a value lies: "below", "within" or "above" the null's range; None when either is missing.
+
+    With `p_adjusted` in the null, a value is within where that is 0.05 or more, and else on its side of the mean.
+    """
     low, high = (null or {}).get("low"), (null or {}).get("high")
-    if value is None or low is None or high is None:
+    if value is None or null is None or low is None or high is None:
         return None
+    if null.get("p_adjusted") is not None:
+        return "within" if null["p_adjusted"] >= 0.05 else "below" if value < null["mean"] else "above"
     return "below" if value < low else "above" if value > high else "within"
 
 
@@ -43,12 +50,12 @@ def standardised(mean: float | None, null: Null, deviation: float | None) -> flo
     return (mean - centre) / deviation if mean is not None and centre is not None and deviation else None
 
 
-def read_norms(d: float | None, bounds: Interval, auc: float | None) -> str:
-    """Whether new rows are longer than base rows."""
+def read_norms(d: float | None, bounds: Interval, auc: float | None, permuted: Null = None) -> str:
+    """Whether new rows are longer than base rows; `permuted`: the null of d under shuffled labels."""
     if d is None:
         return NOT_MEASURED
     sure = direction(bounds)
-    if sure == "unclear":
+    if sure == "unclear" or (permuted or {}).get("p_adjusted", 0) >= 0.05:
         return "New and base rows do not measurably differ in length."
     chance = "" if auc is None else f": a random new row is the longer one in {percent(auc, 0)} of pairs"
     return f"New rows are {'longer' if d > 0 else 'shorter'} ({magnitude(d)} effect){chance}."
@@ -58,9 +65,9 @@ def read_isotropy(value: float | None, null: Null) -> str:
     """Whether rows spread over directions as structureless ones do."""
     return {
         None: NOT_MEASURED,
-        "within": "Indistinguishable from rows without structure.",
-        "below": "Less even than rows without structure: some directions are favoured.",
-        "above": "More even than rows without structure.",
+        "within": NO_STRUCTURE,
+        "below": "Less even: some directions are favoured.",
+        "above": "More even than without structure.",
     }[place(value, null)]
 
 
@@ -70,7 +77,7 @@ def read_dimension(value: float | None, null: Null) -> str:
     if where is None:
         return NOT_MEASURED
     if where == "within":
-        return "Indistinguishable from rows without structure."
+        return NO_STRUCTURE
     share = f", {percent(value / null['mean'], 0)} of theirs" if null and null.get("mean") else ""
     return f"{'Fewer' if where == 'below' else 'More'} directions than rows without structure fill{share}."
 
@@ -92,6 +99,26 @@ def read_ks(statistic: float | None, permutation_p: float | None) -> str:
         return NOT_MEASURED
     differ = "differ" if permutation_p < 0.05 else "do not measurably differ"
     return f"The cosines of base and of new pairs {differ} (largest gap of their distributions {number(statistic, 2)})."
+
+
+def read_permuted(difference: float | None, null: Null) -> str:
+    """Whether new and base rows differ in a figure by more than groups of the same rows with shuffled labels."""
+    return {
+        None: NOT_MEASURED,
+        "within": "No measurable difference.",
+        "below": "Lower in new rows.",
+        "above": "Higher in new rows.",
+    }[place(difference, null)]
+
+
+def read_directions(value: float | None, null: Null) -> str:
+    """Whether words of an affix lie from their roots in one direction, beyond what all new words have in common."""
+    return {
+        None: "Not measured: too few words share an affix.",
+        "within": "That is no more than all new words have in common, whatever their affix.",
+        "below": "That is less than words of different affixes have in common.",
+        "above": "Words of an affix share a direction, beyond what all new words have in common.",
+    }[place(value, null)]
 
 
 def read_overlap(mean: float | None, null: Null, k: int | None) -> str:

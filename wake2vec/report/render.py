@@ -21,6 +21,7 @@ import yaml
 from wake2vec.errors import UserError
 from wake2vec.report import crossref
 from wake2vec.report.document import prepare
+from wake2vec.report.neighbour_page import has_map, with_map
 from wake2vec.report.pandoc import pandoc, parse, version
 from wake2vec.report.paper import paper_flags, paper_values
 from wake2vec.report.values import model_flags, model_values
@@ -68,7 +69,7 @@ def _render(
     quarto = shutil.which("quarto")
     renderer = f"Quarto {_quarto_version(quarto)}" if quarto else f"pandoc {version()}"
     values = values | {"renderer": renderer}
-    flags = flags | {"quarto": bool(quarto)}
+    flags = flags | {"quarto": bool(quarto), "neighbour_map": has_map(tables)}
     with tempfile.TemporaryDirectory(prefix="wake2vec-report-") as name:
         work = Path(name)
         shutil.copytree(template.parent / "theme", work / "theme")
@@ -78,7 +79,7 @@ def _render(
         (work / "figures").symlink_to(figures.resolve())
         document = prepare(template, values, flags, work, work / "references.bib")
         html = _with_quarto(quarto, document, work) if quarto else _with_pandoc(document, work)
-    write_text(out, html)
+    write_text(out, with_map(html, tables, template.parent / "theme"))
     return renderer
 
 

@@ -4,7 +4,7 @@ Exactly the files named by the caller are read, so that a rule's inputs are what
 file is its folder's name (`p1/run.json`, `metrics/p1/norms.json`), the measure is its own.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,9 @@ from typing import Any
 import pandas as pd
 
 from wake2vec.errors import UserError
-from wake2vec.storage import read_json, read_jsonl
+from wake2vec.language.surprisal import read_surprisal
+from wake2vec.storage import read_json, read_jsonl, read_text
+from wake2vec.text.corpus import passages_of
 
 PHASES = ("base", "init", "p1", "p2", "p3")  # as wake2vec.settings has them
 Values = Mapping[str, Any]
@@ -29,9 +31,13 @@ class Results:
     injection: Values
     initial: Values = field(default_factory=dict)  # how the new rows were made, of init/statistics.json
     regimes: Values = field(default_factory=dict)  # of P1, where the run has one
+    neighbour_map: Values = field(default_factory=dict)  # for the tables
+    register_validation: Values = field(default_factory=dict)  # on the testbed
     runs: Mapping[str, Values] = field(default_factory=dict)
     histories: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     metrics: Mapping[str, Mapping[str, Values]] = field(default_factory=dict)
+    surprisals: Mapping[str, pd.DataFrame] = field(default_factory=dict)  # the words of the held-out text
+    passages: Sequence[str] = ()  # the held-out text itself
     provenance: Mapping[str, Values] = field(default_factory=dict)
     title: str | None = None
     base: str | None = None
@@ -55,21 +61,27 @@ def read_results(
     injection: str | Path,
     initial: str | Path | None = None,
     regimes: str | Path | None = None,
+    neighbour_map: str | Path | None = None,
+    register_validation: str | Path | None = None,
     runs: Iterable[str | Path] = (),
     histories: Iterable[str | Path] = (),
     metrics: Iterable[str | Path] = (),
+    surprisals: Iterable[str | Path] = (),
+    valid: str | Path | None = None,
     title: str | None = None,
     base: str | None = None,
     recipe: str | None = None,
 ) -> Results:
-    """Read corpus.json, lexicon.csv, segmentation.jsonl, injection.json, init/statistics.json, regimes.json and any
-    number of run.json, history.csv and metrics.
+    """Read corpus.json, lexicon.csv, segmentation.jsonl, injection.json, init/statistics.json, regimes.json,
+    neighbour_map.json, register_validation.json and any number of run.json, history.csv, metrics and surprisal.csv;
+    and valid.txt, of which a passage is shown.
 
     `title` is the model's name in the reports (the key when None); `base` and `recipe` default to those of the first
     run.json that names them. Raises UserError for a metric file outside a phase's folder.
     """
     records = {"corpus": read_json(corpus), "injection": read_json(injection)}
-    optional = {"initial": initial, "regimes": regimes}
+    optional = {"initial": initial, "regimes": regimes, "neighbour_map": neighbour_map}
+    optional |= {"register_validation": register_validation}
     records |= {name: read_json(path) for name, path in optional.items() if path is not None}
     run_records = {_phase(path): read_json(path) for path in runs}
     measured: dict[str, dict[str, Values]] = {}
@@ -91,6 +103,8 @@ def read_results(
         runs=_in_order({phase: record["values"] for phase, record in run_records.items()}),
         histories=_in_order({_phase(path): pd.read_csv(path) for path in histories}),
         metrics=_in_order(measured),
+        surprisals=_in_order({_phase(path): read_surprisal(path) for path in surprisals}),
+        passages=passages_of(read_text(valid)) if valid is not None else (),
         provenance={name: record.get("provenance") or {} for name, record in records.items()},
     )
 

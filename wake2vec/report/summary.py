@@ -2,8 +2,8 @@
 
 Names are stable and joined by dots: `p2.bits_per_byte`, `p1.dimension.new.d90.null`, `change.init.p1.bits_per_byte`.
 A value is a number, a text, true or false, an interval `[low, high]` (95 %), or null where it was not measured; the
-lists `phases`, `passages.bytes` and `{phase}.passages.nats` are the exceptions. A name that ends in `.null` is a
-mapping with the range that structureless rows of the same shape give.
+lists `phases`, and `passages.…` and `{phase}.passages.…` with sums over each passage, are the exceptions. A name that
+ends in `.null` is a mapping with the range that structureless rows of the same shape give.
 
 The change between two phases is scored on the same passages, so its interval is that of the paired difference
 
@@ -13,17 +13,20 @@ under a bootstrap over passages (Efron & Tibshirani 1993, ch. 8): it is much nar
 intervals, which share most of their spread.
 """
 
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from wake2vec.errors import UserError
+from wake2vec.language.comparison import DRAWS, paired_change
+from wake2vec.report.multiplicity import adjusted, compared
+from wake2vec.report.objective_tables import term_values
+from wake2vec.report.register_tables import summarise_register
 from wake2vec.report.results import PHASES, Results
+from wake2vec.report.word_values import loss_by_count, summarise_words
 
-DRAWS = 2000
 GROUPS = ("base", "new")
 CLASSES = ("base", "new_seen", "new_unseen")
 PAIRS = ("trained", "heldout", "random")
@@ -37,6 +40,7 @@ def summarise(results: Results, seed: int = 0, draws: int = DRAWS) -> dict[str, 
     values = _identity(results) | _corpus(results) | _vocabulary(results)
     for phase in PHASES:
         values |= _likelihood(phase, results.metric(phase, "likelihood"))
+        values |= loss_by_count(phase, results.metric(phase, "likelihood"))
         values |= _run(phase, results.runs.get(phase, {}), results.histories.get(phase))
         values |= _norms(phase, results.metric(phase, "norms"))
         values |= _isotropy(phase, results.metric(phase, "isotropy"))
@@ -44,28 +48,10 @@ def summarise(results: Results, seed: int = 0, draws: int = DRAWS) -> dict[str, 
         values |= _similarity(phase, results.metric(phase, "similarity"))
         values |= _movement(phase, results.metrics.get(phase, {}))
         values |= _recovery(phase, results.metric(phase, "recovery"))
-    return values | _changes(results, np.random.default_rng(seed), draws)
-
-
-def paired_change(
-    before: Sequence[float],
-    after: Sequence[float],
-    sizes: Sequence[float],
-    rng: np.random.Generator,
-    draws: int = DRAWS,
-) -> tuple[float, list[float] | None]:
-    """Difference in bits per byte (after - before) on the same passages, and its 95 % interval.
-
-    `before`, `after`: nats of each passage; `sizes`: its bytes. The interval is None for fewer than two passages.
-    """
-    difference = (np.asarray(after, float) - np.asarray(before, float)) / np.log(2)
-    sizes = np.asarray(sizes, float)
-    value = float(difference.sum() / sizes.sum())
-    if len(sizes) < 2:
-        return value, None
-    drawn = rng.integers(0, len(sizes), (draws, len(sizes)))
-    low, high = np.quantile(difference[drawn].sum(1) / sizes[drawn].sum(1), [0.025, 0.975])
-    return value, [float(low), float(high)]
+        values |= compared(phase, results.metrics.get(phase, {}))
+    values = adjusted(values)
+    values |= _changes(results, np.random.default_rng(seed), draws) | summarise_register(results)
+    return values | summarise_words(results.surprisals, np.random.default_rng(seed))
 
 
 # What was run --------------------------------------------------------------------------------------------------------
@@ -140,7 +126,7 @@ def _run(phase: str, run: Mapping[str, Any], history: pd.DataFrame | None) -> di
         values |= {f"{phase}.gap.first": float(gap.iloc[0]), f"{phase}.gap.final": float(gap.iloc[-1])}
     for pair in PAIRS if phase == "p3" else ():
         values |= {f"p3.cosine.{pair}.{end}": v for end, v in _ends(history, f"cosine_{pair}_pairs").items()}
-    return values
+    return values | (term_values(history) if phase == "p3" else {})
 
 
 def _measured(history: pd.DataFrame, *columns: str) -> pd.DataFrame:
@@ -172,7 +158,7 @@ def _likelihood(phase: str, measured: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _changes(results: Results, rng: np.random.Generator, draws: int) -> dict[str, Any]:
-    """Paired differences between consecutive phases, and of every phase against the base model."""
+    """Paired differences of every phase against each that came before it, the one just before it first."""
     scored = {phase: results.metric(phase, "likelihood")["passages"] for phase in results.measured("likelihood")}
     scored = {phase: passages for phase, passages in scored.items() if passages}
     if not scored:
@@ -188,8 +174,8 @@ def _changes(results: Results, rng: np.random.Generator, draws: int) -> dict[str
             )
     values: dict[str, Any] = {"passages.bytes": sizes[first]}
     values |= {f"{phase}.passages.nats": nats[phase] for phase in scored}
-    steps = dict.fromkeys([*pairwise(scored), *(("base", phase) for phase in others if first == "base")])
-    for before, after in steps:
+    phases = list(scored)
+    for before, after in ((phases[i], phases[k]) for k in range(len(phases)) for i in reversed(range(k))):
         value, bounds = paired_change(nats[before], nats[after], sizes[first], rng, draws)
         values |= {f"change.{before}.{after}.bits_per_byte": value, f"change.{before}.{after}.interval": bounds}
     return values
@@ -222,7 +208,7 @@ def _isotropy(phase: str, measured: Mapping[str, Any]) -> dict[str, Any]:
     values = {}
     for group, row in measured.get("groups", {}).items():
         values[f"{phase}.isotropy.{group}.count"] = row.get("count")
-        for name in ("sampled_ratio", "sampled_ratio_centred", "eigenvector"):
+        for name in ("sampled_ratio", "sampled_ratio_centred", "eigenvector", "isoscore"):
             if name in row:
                 values |= _figure(f"{phase}.isotropy.{group}.{name}", row[name])
     return values

@@ -7,9 +7,13 @@ exist for every model. Every cell is escaped where the table is written (`markdo
 from collections.abc import Mapping
 from typing import Any
 
+from wake2vec.report import calibration_tables as calibration
 from wake2vec.report import geometry_tables as geometry
+from wake2vec.report import neighbour_page
+from wake2vec.report import register_tables as register
+from wake2vec.report import surprisal_tables as surprisal
 from wake2vec.report import word_tables as words
-from wake2vec.report.findings import findings, marked, objective_rises, score, with_signs
+from wake2vec.report.findings import findings, marked, score, with_signs
 from wake2vec.report.geometry_tables import LABELS, NOTHING_MEASURED, phases_with
 from wake2vec.report.markdown import (
     NOTHING,
@@ -22,11 +26,11 @@ from wake2vec.report.markdown import (
     number,
     setting,
     several,
-    signed,
     significant,
     size,
     table,
 )
+from wake2vec.report.objective_tables import terms_table
 from wake2vec.report.results import Results
 
 Summary = Mapping[str, Any]
@@ -34,6 +38,9 @@ MODEL_TABLES = (
     "findings",
     "headline",
     "changes",
+    "counts",
+    "surprisal",
+    "passage",
     "corpus",
     "lexicon",
     "excluded",
@@ -46,15 +53,25 @@ MODEL_TABLES = (
     "isotropy",
     "dimension",
     "similarity",
+    "permuted",
+    "directions",
+    "affixes",
     "movement",
     "drift",
     "drifted",
     "drifted_base",
     "neighbours",
+    "neighbour_map",
+    "neighbour_map_text",
+    "neighbour_controls",
     "recovery",
     "recovery_kinds",
     "objective",
     "samples",
+    "register",
+    "register_readings",
+    "register_kinds",
+    "register_trial",
     "hyperparameters",
     "provenance",
 )
@@ -63,9 +80,12 @@ MODEL_TABLES = (
 def model_tables(results: Results, summary: Summary) -> dict[str, str]:
     """Every table of a model's report by name (MODEL_TABLES), as Markdown."""
     made = {
-        "findings": findings_list(findings(summary)),
+        "findings": findings_list(findings(summary) | surprisal.words(summary) | register.register(summary)),
         "headline": headline_table(summary),
         "changes": changes_table(summary),
+        "counts": surprisal.counts_table(summary),
+        "surprisal": surprisal.surprisal_table(summary),
+        "passage": surprisal.passage(results),
         "corpus": words.corpus_table(results.corpus),
         "lexicon": words.lexicon_table(results),
         "excluded": words.excluded_table(results),
@@ -78,15 +98,20 @@ def model_tables(results: Results, summary: Summary) -> dict[str, str]:
         "isotropy": geometry.isotropy_table(summary),
         "dimension": geometry.dimension_table(summary),
         "similarity": geometry.similarity_table(summary),
+        "permuted": calibration.permuted_table(summary),
+        "directions": calibration.directions_table(summary),
+        "affixes": calibration.affixes_table(results),
         "movement": geometry.movement_table(summary),
         "drift": geometry.drift_by_count_table(summary),
         "drifted": geometry.drifted_table(results),
         "drifted_base": geometry.drifted_base_table(results),
         "neighbours": geometry.neighbours_table(results),
+        **neighbour_page.neighbour_map_tables(results.neighbour_map, results.model),
         "recovery": geometry.recovery_table(results),
         "recovery_kinds": geometry.recovery_kind_table(results),
-        "objective": objective_table(summary),
+        "objective": terms_table(summary) or NOTHING_MEASURED,
         "samples": samples(results),
+        **register.register_tables(results),
         "hyperparameters": hyperparameters_table(results),
         "provenance": provenance_table(results.provenance),
     }
@@ -121,7 +146,7 @@ def headline_table(summary: Summary) -> str:
 
 
 def changes_table(summary: Summary) -> str:
-    """Paired differences in bits per byte: each phase against the one before, and against the base model."""
+    """Paired differences in bits per byte: each phase against every one before it."""
     changes = [key.split(".")[1:3] for key in summary if key.startswith("change.") and key.endswith(".bits_per_byte")]
     rows = []
     for before, after in changes:
@@ -131,24 +156,16 @@ def changes_table(summary: Summary) -> str:
     return table(["Phase", "Against", "Difference in bits per byte"], rows, "llr") if rows else NOTHING_MEASURED
 
 
-def objective_table(summary: Summary) -> str:
-    """P3’s morpheme objective: mean cosine of words and their parts, for pairs trained on, held out, and random."""
-    rises = objective_rises(summary)
-    labels = {"trained": "trained on", "heldout": "held out", "random": "random parts"}
-    rows = [
-        [label, *(number(summary[f"p3.cosine.{pair}.{end}"]) for end in ("first", "final")), signed(rises[pair])]
-        for pair, label in labels.items()
-        if rises[pair] is not None
-    ]
-    header = ["Pairs of word and parts", "First measured", "Last measured", "Change"]
-    return table(header, rows, "lrrr") if rows else NOTHING_MEASURED
-
-
 def samples(results: Results) -> str:
-    """Generated text, a card each: what seeded it, the prompt in bold, the continuation as text and nothing else."""
+    """Generated text, a card each: what seeded it, the prompt in bold, the continuation as text and nothing else.
+
+    Of all samples those of each prompt's first seed are shown, at the temperature nearest to register.USUAL.
+    """
     cards = []
     for phase in results.measured("generation"):
-        listed = results.metric(phase, "generation").get("samples", [])
+        written = results.metric(phase, "generation").get("samples", [])
+        shown = (register.usual(written) or {}).get("temperature")
+        listed = [one for one in written if one["temperature"] == shown and not one.get("draw")]
         if listed:
             cards.append(f"### After {LABELS[phase]} {{.unnumbered .unlisted}}\n\n:::: {{.samples}}\n\n")
             cards += [_card(sample) for sample in listed]
@@ -160,9 +177,8 @@ def _card(sample: Mapping[str, Any]) -> str:
     """The text is what the model wrote on after the prompt, its first space included where it has one."""
     prompt, text = escape(sample["prompt"]), sample["text"]
     joint = " " if text[:1].isspace() or not text.strip() else ""
-    about = (
-        f"{sample['token']} · {sample['seeded_with']} · temperature {sample['temperature']:g} · seed {sample['seed']}"
-    )
+    about = f"{sample['seeded_with']} · temperature {sample['temperature']:g} · seed {sample['seed']}"
+    about = f"{sample['token']} · {about}" if sample["token"] else about
     written = f"{f'**{prompt}**' if prompt else ''}{joint}{escape_lines(text) or '(nothing)'}"
     return f"::: {{.sample}}\n\n[{escape(about)}]{{.about}}\n\n{written}\n\n:::\n\n"
 

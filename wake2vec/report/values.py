@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from wake2vec.report import findings
+from wake2vec.report import calibration_tables, findings, register_tables, surprisal_tables
 from wake2vec.report.geometry_tables import LABELS, phases_with
 from wake2vec.report.markdown import NOTHING, count, interval, number, several
 
@@ -16,15 +16,22 @@ SENTENCES = {
     "gaps": findings.gaps,
     "isotropy": findings.isotropy,
     "dimension": findings.dimension,
+    "corrected": calibration_tables.corrected,
+    "directions": calibration_tables.directions,
     "drift": findings.drift,
     "changed_base_rows": findings.changed_base_rows,
     "random_neighbour": findings.random_neighbour,
     "recovery": findings.recovery,
     "objective": findings.objective,
+    "surprisal": surprisal_tables.surprisal,
+    "entropy_reduction": surprisal_tables.entropy_reduction,
     "what_was_run": findings.what_was_run,
     "rarity": findings.rarity,
+    "register": register_tables.compared_with,
+    "register_trial": register_tables.trial,
 }
-FIGURES = ("six_panel", "losses", "change", "projection", "objectives", "recovery", "likelihood")
+FIGURES = ("six_panel", "losses", "change", "projection", "objectives", "recovery", "likelihood", "surprisal")
+FIGURES += ("register", "register_validation")
 
 
 def readable(value: Any) -> str:
@@ -58,13 +65,19 @@ def model_flags(summary: Summary, figures: Collection[str]) -> dict[str, bool]:
     return flags | {
         "initial": bool(summary.get("initial.method")),
         "scored": bool(phases_with(summary, "bits_per_byte")),
+        "words": bool(phases_with(summary, "surprisal.plain.mean")),
+        "counted": any(name.endswith(".tokens") and summary[name] for name in summary if ".loss.seen." in name),
         "leak": summary["lexicon_saw_held_out"],
         "geometry": bool(phases_with(summary, "norms.new.count")),
         "moved": bool(phases_with(summary, "drift.new")),
         "base_moved": any(summary.get(f"{phase}.drift.base.changed_rows") for phase in ("p1", "p3")),
+        "permuted": any(".permuted." in name for name in summary),
+        "directions": bool(phases_with(summary, "directions")),
         "neighbours": bool(phases_with(summary, "neighbours.tokens")),
         "recovery": bool(phases_with(summary, "recovery.base_rows")),
         "objective": findings.objective(summary) != "",
         "trained": bool(summary["phases"]),
         "generated": bool(phases_with(summary, "samples")),
+        "register": bool(phases_with(summary, "register.samples")),
+        "register_tried": bool(register_tables.tried_measures(summary)),
     }

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from wake2vec.settings.bases import Base
 from wake2vec.settings.common import Phase, Settings, State, setting
-from wake2vec.settings.measures import Evaluation, Generation, Geometry
+from wake2vec.settings.measures import Evaluation, Generation, Geometry, Register
 from wake2vec.settings.texts import Corpus
 from wake2vec.settings.training import Adapter, Alignment, Initialisation, Regimes, Rows, Vocabulary
 
@@ -44,6 +44,7 @@ class Model(Settings):
     regimes: Regimes = Regimes()
     geometry: Geometry = Geometry()
     generation: Generation = Generation()
+    battery: Register = Register()
 
     @model_validator(mode="after")
     def _phases_fit_together(self):
@@ -60,6 +61,18 @@ class Model(Settings):
         if self.quantisation == "nf4" and "p2" in self.phases and self.p2.kind == "full":
             raise ValueError("p2.kind: full cannot train 4-bit weights; use kind: lora or quantisation: none")
         return self
+
+
+class Sweep(Settings):
+    """P3 again and again from one start: one term at a time, at several weights, and once with none."""
+
+    model: str = setting(..., "the run whose P3 is repeated on the rows of its P1, a key under `models:`")
+    terms: dict[
+        Literal["morpheme", "direction", "device", "repulsion", "norm"],
+        Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)],
+    ] = setting(
+        ..., "the λs of each term of P3 (morpheme, direction, device, repulsion, norm); 0 is added", min_length=1
+    )
 
 
 class Figures(Settings):
@@ -89,6 +102,7 @@ class Study(Settings):
     corpora: dict[str, Corpus] = {}
     bases: dict[str, Base] = {}
     models: dict[str, Model] = {}
+    sweeps: dict[str, Sweep] = {}
     figures: Figures = Figures()
     plan: Plan = Plan()
     tiers: Tiers = {}

@@ -1,0 +1,71 @@
+"""The geometry's p-values are corrected as one family, and what the report says goes by the corrected ones."""
+
+import numpy as np
+import pytest
+
+from tests.report.report_results import make_results
+from wake2vec.report.calibration_tables import corrected, directions_table, permuted_table
+from wake2vec.report.geometry_tables import isotropy_table
+from wake2vec.report.multiplicity import adjusted, compared
+from wake2vec.report.summary import summarise
+
+
+def null(p):
+    return {"mean": 0.5, "low": 0.4, "high": 0.6, "p": p}
+
+
+def test_benjamini_and_hochberg_by_hand():
+    # p .01 .02 .03 .20 of four: 4 p / rank = .04 .04 .04 .20
+    names = ["isotropy.new.eigenvector", "drift.new", "permuted.norms.cohens_d", "directions"]
+    values = {f"p1.{name}.null": null(p) for name, p in zip(names, (0.02, 0.01, 0.2, 0.03), strict=True)}
+    found = adjusted(values)
+    q = [found[f"p1.{name}.null"]["p_adjusted"] for name in names]
+    assert q == pytest.approx([0.04, 0.04, 0.2, 0.04])
+    assert (found["geometry.tests"], found["geometry.below"], found["geometry.found"]) == (4, 3, 3)
+    assert "p_adjusted" not in values["p1.drift.new.null"], "what was given is left alone"
+
+
+def test_base_rows_that_nothing_changed_count_once():
+    values = {f"{phase}.isotropy.base.eigenvector.null": null(0.01) for phase in ("init", "p1", "p3")}
+    assert adjusted(values)["geometry.tests"] == 1
+    assert adjusted(values | {"p3.drift.base.changed_rows": 5})["geometry.tests"] == 2
+
+
+def test_nulls_without_a_p_and_those_of_other_measures_do_not_count():
+    values = {"p1.neighbours.null": null(0.01), "p1.isotropy.new.eigenvector.null": null(None), "p1.overlap.null": None}
+    assert adjusted(values) == values
+
+
+def test_a_few_chance_findings_among_many_tests_are_none():
+    p = np.random.default_rng(0).uniform(size=100)
+    found = adjusted({f"p1.isotropy.new.x{i}.null": null(float(one)) for i, one in enumerate(p)})
+    assert found["geometry.below"] >= 2 and found["geometry.found"] == 0
+    assert (
+        "Of 100 figures" in corrected(found)
+        and "about 5" in corrected(found)
+        and "corrected for their number, 0" in corrected(found)
+    )
+
+
+def test_the_sentence_goes_by_the_corrected_p():
+    name = "init.isotropy.new.eigenvector"
+    one = {name: 0.39, f"{name}.interval": [0.38, 0.4], f"{name}.null": null(0.04)}
+    crowd = {f"p1.drift.x{i}.null": null(0.5) for i in range(60)}
+    assert "Less even" in isotropy_table(adjusted(one))
+    assert "Indistinguishable from no structure" in isotropy_table(adjusted(one | crowd))
+
+
+def test_comparisons_and_directions_reach_the_summary_and_its_tables():
+    summary = summarise(make_results())
+    assert summary["p1.permuted.dimension.d90"] == -8.0 and summary["p1.permuted.dimension.d90.rows"] == 40
+    assert summary["p1.permuted.dimension.d90.null"]["p_adjusted"] >= 0.005
+    assert summary["p3.directions"] == 0.66 and summary["p3.directions.centred.null"]["p"] == 0.4
+    assert summary["geometry.tests"] == 3 * (1 + 2 + 1 + 1 + 2)  # isotropy, dimension, norms, KS, directions
+    assert "Lower in new rows" in permuted_table(summary) and "No measurable difference" in permuted_table(summary)
+    lines = directions_table(summary).splitlines()
+    assert "share a direction" in next(line for line in lines if r"0\.66" in line)
+    assert "no more than all new words" in next(line for line in lines if r"0\.01 " in line)
+
+
+def test_a_group_too_small_to_compare_has_no_difference():
+    assert compared("p1", {"isotropy": {"permuted": {"rows": 3, "reason": "3 rows"}}}) == {}

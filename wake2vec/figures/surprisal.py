@@ -1,0 +1,169 @@
+"""What words cost: surprisal by frequency in English, by phase, and of coinages by how often training showed them.
+
+Every mark is a mean over the words of the held-out text that fall into its bin, with a 95 % interval over passages. The
+words are the same at every phase; which of them have a row is the last phase's to say.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator
+
+from wake2vec.figures import marks
+from wake2vec.figures.style import (
+    BLACK,
+    FONT_SIZE,
+    PHASES,
+    PURPLE,
+    SKY,
+    WIDTH,
+    Look,
+    context,
+    finish,
+    new_figure,
+    number,
+)
+from wake2vec.geometry.recovery import COUNTS
+from wake2vec.language.surprisal import group_masks, kinds_of, mean_of
+
+FEWEST = 5  # words in a bin that is drawn
+ZIPF = {
+    "not\nlisted": (0, 0),
+    "1–2": (0.01, 2),
+    "2–3": (2, 3),
+    "3–4": (3, 4),
+    "4–5": (4, 5),
+    "5–6": (5, 6),
+    "6+": (6, 99),
+}
+GROUPS = {
+    "with_row": Look("coinages with a row", PURPLE, (0, (4, 1.5)), "P"),
+    "without_row": Look("coinages without a row", BLACK, (0, (5, 1.5, 1, 1.5)), "X"),
+    "plain": Look("plain words", SKY, "-", "*"),
+}
+TICKS = {"base": "base", "init": "init", "p1": "P1", "p2": "P2", "p3": "P3"}
+
+
+def draw_surprisal(frames: Mapping[str, Any], *, width: float = WIDTH, font_size: float = FONT_SIZE) -> Figure:
+    """Draw surprisal.csv (pandas, as `read_surprisal` gives it) of each phase: base, init, p1, p2, p3. `width` in
+    inches.
+    """
+    frames = {phase: frames[phase] for phase in PHASES if phase in frames}
+    with context(font_size):
+        figure = new_figure(width, 1.06 * width)
+        if not any(len(frame) for frame in frames.values()):
+            axes = figure.subplots()
+            marks.heading(axes, "Surprisal of words")
+            marks.say(axes, "No phase was scored word by word.")
+            return finish(figure)
+        panels = figure.subplot_mosaic([["zipf", "zipf"], ["phase", "count"]])
+        masks = group_masks(kinds_of(frames))
+        shown = [phase for phase in ("base", "init", list(frames)[-1]) if phase in frames]
+        looks = {phase: PHASES[phase] for phase in dict.fromkeys(shown)}
+        _by_zipf(panels["zipf"], frames, masks, looks)
+        entries = _by_phase(panels["phase"], frames, masks)
+        _by_count(panels["count"], panels["phase"], frames, masks, looks)
+        for axes in panels.values():
+            axes.grid(False, axis="x")
+            if axes.get_yscale() == "log":
+                _bits_axis(axes)
+        phases = [(marks.line_key(look, marker=True), look.label) for look in looks.values()]
+        marks.key(figure, [*phases, *entries])
+        return finish(figure)
+
+
+def bins(values: np.ndarray, mask: np.ndarray, edges: Mapping[str, tuple[float, float]]) -> dict[str, np.ndarray]:
+    """Which of a mask's lines fall between two edges, by the bin's name; a bin of fewer than FEWEST words is left out.
+
+    An edge belongs to the bin above it, but for a bin of one value.
+    """
+    found = {
+        name: mask & (values >= low) & ((values < high) | (values == high) & (low == high))
+        for name, (low, high) in edges.items()
+    }
+    return {name: lines for name, lines in found.items() if lines.sum() >= FEWEST}
+
+
+def _bits_axis(axes: Axes) -> None:
+    """Plain numbers at 1, 2 and 5 of each decade."""
+    low, high = axes.get_ylim()
+    marks.plain_log(axes.yaxis, low, high)
+    ticks = [step * 10.0**decade for decade in range(-3, 4) for step in (1, 2, 5)]
+    axes.yaxis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
+
+
+def _means(frames: Mapping[str, Any], masks: list[np.ndarray], phase: str) -> tuple[np.ndarray, list[Any]]:
+    """Mean surprisal in bits [masks] at a phase, and its intervals."""
+    rng = np.random.default_rng(0)
+    found = [mean_of(frames[phase], mask, "surprisal", rng) for mask in masks]
+    return np.array([number(value) for value, _ in found]), [bounds for _, bounds in found]
+
+
+def _by_zipf(axes: Axes, frames: Mapping[str, Any], masks: Mapping[str, np.ndarray], looks: Mapping[str, Look]) -> None:
+    """Plain words by Zipf frequency, and left of them all coinages, side by side a phase."""
+    first = next(iter(frames.values()))
+    plain = bins(first["zipf"].to_numpy(float), masks["plain"], ZIPF)
+    coined = {name: masks[group] for group, name in (("without_row", "no row"), ("with_row", "a row"))}
+    coined = {name: mask for name, mask in coined.items() if mask.sum() >= FEWEST}
+    for place, (phase, look) in enumerate(looks.items()):
+        aside = 0.14 * (place - (len(looks) - 1) / 2)
+        for start, some in ((0, coined), (len(coined), plain)):
+            bits, bounds = _means(frames, list(some.values()), phase)
+            x = start + np.arange(len(some)) + aside
+            line = "" if some is coined else look.line
+            marks.points(axes, x, bits, Look("", look.color, line, look.marker), bounds, markersize=7)
+    names = [f"{name}\n({mask.sum():,})" for name, mask in (coined | plain).items()]
+    axes.set_xticks(range(len(names)), names)
+    axes.set_xlim(-0.5, len(names) - 0.5)
+    divided = bool(coined and plain)
+    if divided:
+        axes.axvline(len(coined) - 0.5, color="#BFBFBF", linestyle=":")
+    axes.set(yscale="log", ylabel="bits a word (log)", xlabel="Zipf frequency (number of words)")
+    below = "left of the line: coinages, with and without a row" if divided else ""
+    marks.heading(axes, "By frequency in English", below)
+
+
+def _by_phase(axes: Axes, frames: Mapping[str, Any], masks: Mapping[str, np.ndarray]) -> list[tuple[Any, str]]:
+    """Groups of words, phase by phase."""
+    entries, phases = [], list(frames)
+    for group, look in GROUPS.items():
+        if masks[group].sum() < FEWEST:
+            continue
+        found = [_means(frames, [masks[group]], phase) for phase in phases]
+        bits, bounds = np.array([value[0] for value, _ in found]), [interval[0] for _, interval in found]
+        marks.points(axes, np.arange(len(phases)), bits, look, bounds, markersize=7)
+        entries.append((marks.line_key(look, marker=True), f"{look.label} ({masks[group].sum():,})"))
+    axes.set_xticks(range(len(phases)), [TICKS[phase] for phase in phases])
+    axes.set(xlim=(-0.5, len(phases) - 0.5), yscale="log", ylabel="bits a word (log)", xlabel="phase")
+    marks.heading(axes, "By phase", "always the same words")
+    return entries
+
+
+def _by_count(
+    axes: Axes, beside: Axes, frames: Mapping[str, Any], masks: Mapping[str, np.ndarray], looks: Mapping[str, Look]
+) -> None:
+    """Coinages by how often the word occurs in the training text, on the axis of the panel beside it."""
+    first = next(iter(frames.values()))
+    edges = {name: (low, high + 1 if high > low else high) for name, (low, high) in COUNTS.items()}
+    found = bins(first["count_train"].to_numpy(float), masks["coinage"], edges)
+    marks.heading(axes, "Coinages", "by times seen in training")
+    if not found:
+        marks.say(axes, "The held-out text holds too few coinages.")
+        return
+    axes.sharey(beside)
+    axes.tick_params(labelleft=False)
+    for place, (phase, look) in enumerate(looks.items()):
+        bits, bounds = _means(frames, list(found.values()), phase)
+        x = np.arange(len(found)) + 0.14 * (place - (len(looks) - 1) / 2)
+        marks.points(axes, x, bits, look, bounds, markersize=7)
+    names = [f"{name.replace('-', '–')}\n({_short(mask.sum())})" for name, mask in found.items()]
+    axes.set_xticks(range(len(names)), names)
+    axes.set(xlim=(-0.5, len(names) - 0.5), yscale="log", xlabel="times seen (number of words)")
+
+
+def _short(count: int) -> str:
+    """A number of words that fits beside five others: 1,984 as 2.0k."""
+    return str(count) if count < 1000 else f"{count / 1000:.1f}k" if count < 10_000 else f"{count / 1000:.0f}k"

@@ -1,0 +1,111 @@
+"""Tables of what compares groups and directions: base against new rows with permuted labels, words along their affixes.
+
+Pure functions of summary values and results, as `geometry_tables`; p-values are those corrected for their number.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from wake2vec.report import readings
+from wake2vec.report.geometry_tables import AFTER, DIMENSION, ISOTROPY, NOTHING_MEASURED, null_range, once, p_cell
+from wake2vec.report.markdown import NOTHING, count, interval, number, p_value, signed, table, with_interval
+from wake2vec.report.results import Results
+
+Summary = Mapping[str, Any]
+PHASES = ("init", "p1", "p3")
+COMPARED = {
+    "norms.cohens_d": "length, as Cohen’s d",
+    **{f"isotropy.{name}": label for name, label in ISOTROPY.items()},
+    **{f"dimension.{name}": label for name, label in DIMENSION.items()},
+    "similarity.mean": "mean cosine of pairs",
+}
+
+
+def permuted_table(summary: Summary) -> str:
+    """New less base rows, figure by figure, beside the same with the labels base and new shuffled over the rows."""
+    rows = []
+    for figure, label in COMPARED.items():
+        for phase in PHASES:
+            name = f"{phase}.permuted.{figure}"
+            if name not in summary:
+                continue
+            value, null = summary[name], summary[f"{name}.null"]
+            decimals = 1 if figure.startswith("dimension.") else 4 if figure.startswith("isotropy.") else 3
+            bounds = interval([null["low"], null["high"]], decimals)
+            reading = readings.read_permuted(value, null)
+            rows.append(
+                [
+                    label,
+                    AFTER[phase],
+                    count(summary[f"{name}.rows"]),
+                    signed(value, decimals),
+                    bounds,
+                    p_cell(null),
+                    reading,
+                ]
+            )
+    header = ["Measure", "New rows", "Rows", "New − base", "Labels shuffled", "p", "What follows"]
+    return table(header, once(rows), "llrrrrl") if rows else NOTHING_MEASURED
+
+
+def directions_table(summary: Summary) -> str:
+    """How well words’ offsets from their roots agree within an affix, beside shuffled affixes and random pairs."""
+    rows = []
+    for name, label in (("directions", "as they are"), ("directions.centred", "less the mean offset")):
+        for phase in PHASES:
+            value, null = summary.get(f"{phase}.{name}"), summary.get(f"{phase}.{name}.null")
+            if value is None:
+                continue
+            random = number(summary[f"{phase}.directions.random"], 2) if name == "directions" else NOTHING
+            measured = with_interval(value, summary[f"{phase}.{name}.interval"], 2)
+            effect = signed(value - null["mean"], 2)
+            reading = readings.read_directions(value, null)
+            rows.append([label, AFTER[phase], measured, null_range(null, 2), random, effect, p_cell(null), reading])
+    header = ["Offsets", "Rows", "Mean cosine", "Affixes shuffled", "Random pairs", "Effect", "p", "What follows"]
+    return table(header, once(rows), "llrrrrrl") if rows else NOTHING_MEASURED
+
+
+def affixes_table(results: Results) -> str:
+    """The affixes of most words: how well the offsets of their words agree, at every phase with rows."""
+    phases = [phase for phase in results.measured("directions") if results.metric(phase, "directions").get("by_affix")]
+    if not phases:
+        return NOTHING_MEASURED
+    found = {
+        phase: {(one["kind"], one["affix"]): one for one in results.metric(phase, "directions")["by_affix"]}
+        for phase in phases
+    }
+    rows = []
+    for (kind, affix), one in list(found[phases[-1]].items())[:20]:
+        values = [number((found[phase].get((kind, affix)) or {}).get("consistency"), 2) for phase in phases]
+        rows.append([f"{affix}-" if kind == "prefix" else f"-{affix}", count(one["words"]), *values])
+    header = ["Affix", "Words", *(AFTER[phase] for phase in phases)]
+    return table(header, rows, "lr" + "r" * len(phases))
+
+
+def corrected(summary: Summary) -> str:
+    """How many comparisons with a null the geometry holds, and how many of them are findings."""
+    if "geometry.tests" not in summary:
+        return "No figure of the geometry could be compared with a null."
+    size, below, found = (summary[f"geometry.{name}"] for name in ("tests", "below", "found"))
+    return (
+        f"Of {count(size)} figures with a null, {count(below)} have p < 0.05 where chance alone would give about "
+        f"{count(size * 0.05)}; corrected for their number, {count(found)} have."
+    )
+
+
+def directions(summary: Summary) -> str:
+    """Whether words of one affix lie from their roots in one direction, at the last phase that has rows."""
+    phases = [phase for phase in PHASES if summary.get(f"{phase}.directions") is not None]
+    if not phases:
+        return ""
+    name = f"{phases[-1]}.directions"
+    value, null = summary[name], summary[f"{name}.null"]
+    measured = with_interval(value, summary[f"{name}.interval"], 2)
+    initial = "" if phases[0] == phases[-1] else f"initially {number(summary[f'{phases[0]}.directions'], 2)}, "
+    at = {"init": "with the initial rows", "p1": "after P1", "p3": "after P3"}[phases[-1]]
+    return (
+        f"{at[0].upper()}{at[1:]} the offset of a word from its root has a mean cosine of {measured} to those of the "
+        f"other words with its affix ({initial}with affixes shuffled {null_range(null, 2)}, for random pairs of rows "
+        f"{number(summary[f'{name}.random'], 2)}; {p_value(null.get('p_adjusted', null.get('p')))}). "
+        f"{readings.read_directions(value, null)}"
+    )

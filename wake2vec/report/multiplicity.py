@@ -1,0 +1,87 @@
+"""The geometry's comparisons of groups and directions in the summary, and the correction of all its p-values for their
+number.
+
+A report looks at some hundred figures beside a null; one in twenty lies outside by chance. So the p-values of one
+model's geometry, over all phases that have rows, are one family, adjusted by Benjamini & Hochberg (1995, JRSS B 57;
+`scipy.stats.false_discovery_control`): of what is called a finding at an adjusted p below 0.05, on average at most 5 %
+are none. That holds for p-values that are independent or positively dependent (Benjamini & Yekutieli 2001, Annals of
+Statistics 29), and measures of the same rows rise and fall together. The sentences of the report go by the adjusted p.
+
+In the family: every figure's p under structureless rows, and every difference of the groups' p under permuted labels.
+Base rows that no training changed count once, at the first phase. A p of a few draws is that of Student's t for one
+draw more (`geometry.nulls`); one of K permutations is at least 1 / (1 + K).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from scipy import stats
+
+Values = dict[str, Any]
+LEVEL = 0.05
+PHASES = ("init", "p1", "p3")
+MEASURES = ("isotropy", "dimension", "similarity", "drift", "overlap", "pip_loss", "permuted", "directions")
+
+
+def compared(phase: str, measured: Mapping[str, Mapping[str, Any]]) -> Values:
+    """A phase's differences of the groups under permuted labels, and its affix directions, as values of the summary.
+
+    `{phase}.permuted.{measure}.{figure}` with `.rows` (of each group) and `.null`; `{phase}.directions` and
+    `{phase}.directions.centred` with `.interval` and `.null`, and `.random`, `.words`, `.affixes`.
+    """
+    values: Values = {}
+    for measure in ("isotropy", "dimension", "similarity"):
+        permuted = (measured.get(measure) or {}).get("permuted") or {}
+        for figure, found in permuted.items():
+            if isinstance(found, Mapping):
+                values |= _difference(f"{phase}.permuted.{measure}.{figure}", found, permuted["rows"])
+    ks = (measured.get("similarity") or {}).get("ks") or {}
+    if ks.get("permutation_p") is not None:
+        values[f"{phase}.permuted.similarity.ks"] = ks["statistic"]
+        values[f"{phase}.permuted.similarity.ks.null"] = {"p": ks["permutation_p"]}
+    if shuffled := ((measured.get("norms") or {}).get("cohens_d") or {}).get("permuted"):
+        values |= _difference(f"{phase}.permuted.norms.cohens_d", shuffled, shuffled["rows"])
+    if directions := measured.get("directions"):
+        for name, found in (("directions", directions), ("directions.centred", directions.get("centred") or {})):
+            values[f"{phase}.{name}"] = found.get("value")
+            values[f"{phase}.{name}.interval"] = found.get("interval")
+            values[f"{phase}.{name}.null"] = found.get("shuffled")
+        values[f"{phase}.directions.random"] = (directions.get("random") or {}).get("mean")
+        values |= {f"{phase}.directions.{name}": directions.get(name) for name in ("words", "affixes")}
+    return values
+
+
+def _difference(name: str, found: Mapping[str, Any], rows: int) -> Values:
+    null = {key: found[key] for key in ("mean", "low", "high", "p", "shuffles")}
+    return {name: found["difference"], f"{name}.rows": rows, f"{name}.null": null}
+
+
+def adjusted(summary: Mapping[str, Any]) -> Values:
+    """The summary with `p_adjusted` in the null of every geometry figure, and the family's size and findings.
+
+    `geometry.tests` counts the family, `geometry.below` its p below 0.05, `geometry.found` its adjusted p below 0.05.
+    """
+    family = [name for name in summary if _counts(name, summary)]
+    if not family:
+        return dict(summary)
+    p = [summary[name]["p"] for name in family]
+    corrected = stats.false_discovery_control(p).tolist()
+    nulls = {name: {**summary[name], "p_adjusted": q} for name, q in zip(family, corrected, strict=True)}
+    numbers = {
+        "geometry.tests": len(p),
+        "geometry.below": sum(one < LEVEL for one in p),
+        "geometry.found": sum(one < LEVEL for one in corrected),
+    }
+    return {**summary, **nulls, **numbers}
+
+
+def _counts(name: str, summary: Mapping[str, Any]) -> bool:
+    """Whether a name is that of a null whose p belongs to the family."""
+    phase, _, rest = name.partition(".")
+    if phase not in PHASES or not name.endswith(".null") or rest.split(".")[0] not in MEASURES:
+        return False
+    null = summary[name]
+    if not isinstance(null, Mapping) or not isinstance(null.get("p"), int | float):
+        return False
+    of_base = rest.startswith(("isotropy.base.", "dimension.base.", "similarity.base_base.", "drift.base."))
+    return not of_base or phase == "init" or bool(summary.get(f"{phase}.drift.base.changed_rows"))

@@ -1,0 +1,73 @@
+"""The words of the held-out text in summary.json: what coinages and plain words cost, phase by phase.
+
+    words.{group}                                            how many
+    {phase}.surprisal.{group}.mean, .interval                bits a word
+    {phase}.entropy.{group}.mean, .interval                  bits before a word
+    {phase}.entropy_reduction.{group}.mean, .interval        bits a word
+    change.base.{phase}.surprisal.{group}, … .interval       difference to the base model on the same words
+    passages.words.{group}, {phase}.passages.bits.{group}    sums over passages, by which the paper compares models
+    {phase}.loss.seen.{count}, … .interval, … .tokens        loss of new tokens by how often their form was trained on
+
+Groups: `coinage`, of these `with_row` and `without_row`, and `plain`. Which words have a row is the last phase's to
+say, so that a phase is compared with the base model on the same words, though the base model has no row for them.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from wake2vec.language.comparison import by_passage, ratio
+from wake2vec.language.surprisal import GROUPS, group_masks, kinds_of, mean_of
+
+COMPARED = ("coinage", "plain")  # whose words are the same in every model of a text
+
+
+def summarise_words(frames: Mapping[str, pd.DataFrame], rng: np.random.Generator) -> dict[str, Any]:
+    """The values named above, from surprisal.csv by phase."""
+    if not frames:
+        return {}
+    masks = group_masks(kinds_of(frames))
+    first = next(iter(frames.values()))
+    values: dict[str, Any] = {f"words.{group}": int(masks[group].sum()) for group in GROUPS}
+    passages = first["passage"].to_numpy()
+    values |= {f"passages.words.{group}": by_passage(passages, masks[group]).tolist() for group in COMPARED}
+    for phase, frame in frames.items():
+        bits = frame["surprisal"].to_numpy(float)
+        values |= {f"{phase}.passages.bits.{of}": by_passage(passages, masks[of], bits).tolist() for of in COMPARED}
+        for group in GROUPS:
+            for column in ("surprisal", "entropy", "entropy_reduction"):
+                values |= _named(f"{phase}.{column}.{group}.mean", mean_of(frame, masks[group], column, rng))
+            if "base" in frames and phase != "base":
+                change = mean_of(frame, masks[group], "surprisal", rng, frames["base"])
+                values |= _named(f"change.base.{phase}.surprisal.{group}", change)
+    return values
+
+
+def compare_summaries(
+    before: Mapping[str, Any], after: Mapping[str, Any], phases: tuple[str, str], group: str, seed: int = 0
+) -> tuple[float | None, list[float] | None]:
+    """Difference in bits a word between two models at a phase each, on the same words of the same text, from their
+    summaries alone: (None, None) where they take different words for coinages, or one was not measured.
+    """
+    words = [summary.get(f"passages.words.{group}") for summary in (before, after)]
+    bits = [s.get(f"{phase}.passages.bits.{group}") for s, phase in zip((before, after), phases, strict=True)]
+    if None in words or None in bits or words[0] != words[1]:
+        return None, None
+    return ratio(np.subtract(bits[1], bits[0]), words[0], np.random.default_rng(seed))
+
+
+def loss_by_count(phase: str, measured: Mapping[str, Any]) -> dict[str, Any]:
+    """From the values of likelihood.json: `counts`, without the base tokens."""
+    values = {}
+    for name, row in measured.get("counts", {}).items():
+        if name != "base":
+            loss = f"{phase}.loss.seen.{name}"
+            values |= {loss: row["loss"], f"{loss}.interval": row["interval"], f"{loss}.tokens": row["tokens"]}
+    return values
+
+
+def _named(name: str, figure: tuple[float | None, list[float] | None]) -> dict[str, Any]:
+    end = name.removesuffix(".mean")
+    return {name: figure[0], f"{end}.interval": figure[1]}
