@@ -54,6 +54,20 @@ def test_groups_are_compared_at_equal_count():
     assert len(new["cumulative"]) == 59 and new["cumulative"][-1] == pytest.approx(1.0)
 
 
+def test_the_null_of_whole_components_is_no_single_number():
+    """Of 12 dimensions structureless rows need 11 for 95 % nearly always: a p from that alone would be 0 or 1."""
+    p = []
+    for seed in range(20):
+        rows = np.random.default_rng(seed).standard_normal((60, 12))
+        new = measure_dimension(Rows(rows, rows), seed, shuffles=1)["groups"]["new"]
+        for name in ("d90", "d95"):
+            null = new["null"][name]
+            assert null["low"] <= new[name] <= null["high"] or null["p"] < 0.05
+            p.append(null["p"])
+    assert min(p) > 1e-4 and np.mean(np.array(p) < 0.05) < 0.15
+    assert np.mean(np.array(p) > 0.5) > 0.3 and max(p) < 1
+
+
 def test_gaussian_rows_lie_inside_the_null_band():
     inside = 0
     for seed in range(40):

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wake2vec.geometry.isotropy import centre, eigenvector_ratio, measure_isotropy, sampled_ratio
+from wake2vec.geometry.isotropy import _compared, centre, eigenvector_ratio, measure_isotropy, sampled_ratio
 from wake2vec.geometry.vectors import Rows, moments, walk
 
 
@@ -39,6 +39,15 @@ def test_eigenvector_ratio_agrees_with_the_formula_in_float64():
     vectors = np.linalg.eigh(rows.T @ rows)[1]
     z = np.exp(rows @ np.concatenate([vectors, -vectors], axis=1)).sum(0)
     assert eigen(rows) == pytest.approx(z.min() / z.max(), rel=1e-4)
+
+
+def test_figures_of_fewer_rows_than_dimensions_count_the_directions_that_no_row_has():
+    rows = (np.random.default_rng(0).standard_normal((20, 600)) * 0.3).astype(np.float32)
+    turned = np.linalg.qr(rows.T, mode="r").T
+    assert turned.shape == (20, 20)
+    # of directions that these rows have Z is above their number, of the others it is their number
+    assert _compared(600)(turned)["eigenvector"] == pytest.approx(eigen(rows), rel=1e-4)
+    assert _compared(20)(turned)["eigenvector"] > 1.2 * eigen(rows)
 
 
 def test_eigenvector_ratio_survives_long_rows():

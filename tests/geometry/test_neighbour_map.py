@@ -9,18 +9,17 @@ from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 
 from wake2vec.errors import UserError
-from wake2vec.geometry import neighbour_map
+from wake2vec.geometry import vectors
 from wake2vec.geometry.neighbour_map import (
     control,
     describe,
     like,
     map_files,
     map_neighbours,
-    nearest_rows,
     parts_of,
     spread,
 )
-from wake2vec.geometry.vectors import Rows, spans
+from wake2vec.geometry.vectors import Rows, nearest, spans
 from wake2vec.storage import save_arrays, write_json, write_jsonl
 
 
@@ -49,13 +48,13 @@ def of_sklearn(queries, keys, k, among=False):
 def block(request, monkeypatch):
     """Blocks of the usual size, of seven rows, and of one."""
     if request.param:
-        monkeypatch.setattr(neighbour_map, "spans", lambda count, width: spans(count, 1, request.param))
+        monkeypatch.setattr(vectors, "spans", lambda count, width, *_: spans(count, 1, request.param))
     return request.param
 
 
 def test_nearest_rows_are_those_of_sklearn(block):
     queries, keys = drawn(40, 9), drawn(60, 9, seed=1)
-    where, cosines = nearest_rows(queries, np.arange(40), keys, k=6)
+    where, cosines = nearest(queries, keys, 6)
     expected, similar = of_sklearn(queries, keys, 6)
     assert (where == expected).all()
     np.testing.assert_allclose(cosines, similar, atol=1e-6)
@@ -63,7 +62,7 @@ def test_nearest_rows_are_those_of_sklearn(block):
 
 def test_rows_among_each_other_are_those_of_sklearn_and_none_is_its_own(block):
     matrix, at = drawn(50, 9), np.random.default_rng(2).permutation(50)[:30]
-    where, cosines = nearest_rows(matrix, at, k=4)
+    where, cosines = nearest(matrix, None, 4, at)
     expected, similar = of_sklearn(matrix[at], matrix[at], 4, among=True)
     assert (where == expected).all() and (where != np.arange(30)[:, None]).all()
     np.testing.assert_allclose(cosines, similar, atol=1e-6)
@@ -76,8 +75,8 @@ def test_ties_keep_the_order_of_the_keys_and_zeros_are_nobodys(queries, keys, k,
     axes = np.concatenate([np.eye(3), -np.eye(3), np.zeros((1, 3))]).astype(np.float32)
     a, b = axes[rng.integers(0, 7, queries)], axes[rng.integers(0, 7, keys)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(neighbour_map, "spans", lambda count, width: spans(count, 1, rows))
-        where, cosines = nearest_rows(a, np.arange(queries), b, k=k)
+        patch.setattr(vectors, "spans", lambda count, width, *_: spans(count, 1, rows))
+        where, cosines = nearest(a, b, k)
     for query, found, near in zip(a, where, cosines, strict=True):
         known = [(-float(query @ key), i) for i, key in enumerate(b) if key.any() and query.any()]
         expected = [i for _, i in sorted(known)][:k]
@@ -87,7 +86,7 @@ def test_ties_keep_the_order_of_the_keys_and_zeros_are_nobodys(queries, keys, k,
 
 
 def test_one_row_for_all_words():
-    where, cosines = nearest_rows(np.ones((6, 4), np.float32), np.arange(6), k=2)
+    where, cosines = nearest(np.ones((6, 4), np.float32), None, 2)
     assert where.tolist() == [[1, 2], [0, 2], [0, 1], [0, 1], [0, 1], [0, 1]] and (cosines == 1).all()
 
 
@@ -217,7 +216,7 @@ def test_drawn_vectors_have_the_mean_and_covariance_of_the_rows():
 
 
 def controls_of(rows, at, seed=0):
-    return control(rows, at, nearest_rows(rows.new, at, rows.base, k=1)[1], seed, 200)
+    return control(rows, at, nearest(rows.new, rows.base, 1, at)[1], seed, 200)
 
 
 def test_rows_without_structure_lie_no_nearer_than_the_control():

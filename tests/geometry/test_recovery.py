@@ -16,6 +16,18 @@ from wake2vec.geometry.recovery import (
 from wake2vec.geometry.vectors import Rows
 
 
+def test_ranks_about_means_are_those_of_centred_rows():
+    rng = np.random.default_rng(0)
+    new, base = (rng.standard_normal((n, 6)).astype(np.float32) + 3 for n in (20, 90))
+    means = new.mean(0), base.mean(0)
+    queries, targets = rng.integers(20, size=200), rng.integers(90, size=200)
+    a, b = (m - mean for m, mean in zip((new, base), means, strict=True))
+    cosines = (a / np.linalg.norm(a, axis=1, keepdims=True)) @ (b / np.linalg.norm(b, axis=1, keepdims=True)).T
+    truth = (cosines[queries] >= cosines[queries, targets][:, None] - 1e-6).sum(1)
+    assert (rank(new, base, queries, targets, means) == truth).all()
+    assert (rank(new, base, queries, targets) != truth).mean() > 0.5
+
+
 def coinages(n, parts_of, counts, kinds=("compound",)):
     """gold.jsonl rows: coinage i is word{i}, with the parts parts_of(i) and the training count counts[i]."""
     return [

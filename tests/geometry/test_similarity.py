@@ -8,6 +8,7 @@ from wake2vec.geometry.similarity import (
     Side,
     ks_distance,
     mean_cosine,
+    mean_difference,
     mean_interval,
     measure_similarity,
     permutation_p,
@@ -81,6 +82,14 @@ def test_permutation_p_is_uniform_where_the_groups_do_not_differ_and_the_usual_p
         usual.append(measure_similarity(Rows(base, new), seed, shuffles=1)["ks"]["p"])
     assert stats.kstest(ours, stats.uniform.cdf).pvalue > 0.01
     assert np.mean(np.array(ours) <= 0.05) < 0.15 < np.mean(np.array(usual) <= 0.05)
+
+
+def test_the_difference_of_the_groups_is_that_of_their_mean_cosines():
+    rng = np.random.default_rng(0)
+    base, new = unit(rng.standard_normal((30, 5))), unit(rng.standard_normal((30, 5)) + 1)
+    pairs = np.triu_indices(30, 1)
+    truth = cosine_similarity(new)[pairs].mean() - cosine_similarity(base)[pairs].mean()
+    assert mean_difference(base, new, rng, 19)["mean"]["difference"] == pytest.approx(truth)
 
 
 def test_ks_distance_agrees_with_scipy():

@@ -57,9 +57,12 @@ def test_eigenvectors_are_those_of_float64():
     np.testing.assert_allclose(spectra.eigenvalues(rows.T @ rows), np.linalg.eigvalsh(rows.T @ rows)[::-1])
 
 
-@pytest.mark.parametrize(("n", "d", "spread"), [(80, 12, 0.0), (300, 32, 0.4), (60, 100, 0.2)])
-def test_the_participation_ratio_of_structureless_rows_is_known(n, d, spread):
+@pytest.mark.parametrize(
+    ("n", "d", "spread", "longest"), [(80, 12, 0.0, 1), (300, 32, 0.4, 1), (60, 100, 0.2, 1), (100, 16, 0.0, 4)]
+)
+def test_the_participation_ratio_of_structureless_rows_is_known(n, d, spread, longest):
     lengths = np.exp(spread * np.random.default_rng(0).standard_normal(n))
+    lengths[0] *= longest
     drawn = [spectra.participation_ratio(gaussian_moments(lengths, d, seed)) for seed in range(200)]
     mean, std = spectra.null_participation(lengths, d)
     assert np.mean(drawn) == pytest.approx(mean, abs=0.5 * std)

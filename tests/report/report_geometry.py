@@ -4,7 +4,7 @@ import numpy as np
 
 
 def band(mean, reach):
-    return {"mean": mean, "std": reach / 2, "low": mean - reach, "high": mean + reach, "z": 0.0}
+    return {"mean": mean, "std": reach / 2, "low": mean - reach, "high": mean + reach, "z": None}
 
 
 def figure(value, reach, null, null_reach):

@@ -55,7 +55,7 @@ SWEEP = {
 def test_a_sweep_in_words():
     said = sentence(SWEEP["entries"][0]).replace("\u00a0", " ")
     assert said == (
-        "Morpheme at λ = 3 acts on the words that it trains on and not beyond them (held-out words +0.003 "
+        "Morpheme at λ = 3 acts on the words that it trains on and not measurably beyond them (held-out words +0.003 "
         "[−0.010, 0.015], over random −0.002 [−0.010, 0.010]), at +0.0020 [−0.0010, 0.0050] bits per byte."
     )
     assert sentence(SWEEP["entries"][1]).startswith("Device at λ = 1 ")
@@ -64,7 +64,10 @@ def test_a_sweep_in_words():
 def test_a_sweep_as_tables():
     text = sweep_table(SWEEP)
     assert "Words held out\\: morpheme 10 of 100\\." in text
-    assert "acts on the words that it trains on and not beyond them" in text and "there are no such words" in text
+    assert (
+        "acts on the words that it trains on and not measurably beyond them" in text
+        and "there are no such words" in text
+    )
     assert "97.50 % each" in text and "0.8371" in text and "saw the held-out text" not in text
     assert "saw the held-out text" in sweep_table(SWEEP | {"lexicon_saw_held_out": True})
     levels = [line for line in text.splitlines() if line.startswith("| morpheme")]

@@ -32,7 +32,7 @@ def test_cohens_words(effect, word):
 
 def test_readings_go_both_ways():
     assert "Indistinguishable" in readings.read_isotropy(0.5, NULL)
-    assert "Less even" in readings.read_isotropy(0.3, NULL) and "More even" in readings.read_isotropy(0.7, NULL)
+    assert "Less even" in readings.read_isotropy(0.3, NULL) and "Nearer to 1" in readings.read_isotropy(0.7, NULL)
     assert "Fewer directions" in readings.read_dimension(0.25, NULL) and "50%" in readings.read_dimension(0.25, NULL)
     assert "More directions" in readings.read_dimension(0.75, NULL)
     assert "closer" in readings.read_similarity(0.9, NULL, 0.5) and "large" in readings.read_similarity(0.9, NULL, 0.5)
@@ -50,6 +50,9 @@ def test_readings_go_both_ways():
 def test_a_p_corrected_for_the_number_of_tests_decides_where_there_is_one():
     assert readings.place(0.7, NULL | {"p_adjusted": 0.06}) == "within"
     assert readings.place(0.7, NULL | {"p_adjusted": 0.04}) == "above"
+    # 96.3 components, shown as 97, of which structureless rows need 96.8
+    shown = {"mean": 96.8, "low": 96.7, "high": 96.9, "p_adjusted": 0.01, "z": -9.0}
+    assert readings.place(97, shown) == "below"
     assert readings.read_isotropy(0.3, NULL | {"p_adjusted": 0.2}) == "Indistinguishable from no structure."
     assert "measurably" in readings.read_norms(1.0, [0.5, 1.5], 0.8, {"p_adjusted": 0.2})
     assert "Higher" in readings.read_permuted(0.7, NULL) and "No measurable" in readings.read_permuted(0.5, NULL)
@@ -68,7 +71,7 @@ def test_an_objective_is_judged_on_held_out_against_random_pairs():
     assert "no sign" in readings.read_objective(0.3, 0.05, 0.05)
     assert "no sign" in readings.read_objective(0.3, 0.33, 0.43)  # random pairs rose more
     assert "0.150 more than random" in readings.read_objective(0.3, 0.2, 0.05)
-    assert "did not act" in readings.read_objective(-0.01, 0.2, 0.05)
+    assert "themselves did not" in readings.read_objective(-0.01, 0.2, 0.05)
     assert "Not measured" in readings.read_objective(None, 0.2, 0.05)
 
 

@@ -74,6 +74,19 @@ def test_composition_by_hand(base_tokenizer):
     np.testing.assert_allclose((shares @ vectors)[3], matrix[own].mean(0), rtol=1e-5)
 
 
+def test_a_word_may_have_a_part_twice_and_parts_in_any_order(base_tokenizer):
+    matrix = np.ones((base_tokenizer.get_vocab_size(), 3), np.float32)
+    made = {"m": ["moon", "bread"], "b": ["bread", "moon", "bread", "bread"]}
+    forms = [{"word": word, "surface": word, "start": True} for word in made]
+    entries = [{"word": w, "prefix": "", "root": "", "suffix": "", "compound": parts} for w, parts in made.items()]
+    shares, _, names = composition(base_tokenizer, matrix, forms, entries, MORPHEMES)
+    assert [text for _, text in names] == made["m"]
+    module = module_of(torch.zeros(2, 3), torch.zeros(2, 3))
+    callback = factored.SharedParts([module], shares, 0.0)
+    np.testing.assert_allclose(callback.compose.to_dense(), [[0.5, 0.5], [0.25, 0.75]])
+    np.testing.assert_allclose(callback.spread.to_dense(), [[0.5, 0.25], [0.5, 0.75]])
+
+
 def composed(run, settings, tmp_path):
     states, values, _ = phases.rows_phase("p1", run, settings, MODEL, tmp_path)
     forms = read_values(run["injection"])["forms"]

@@ -111,14 +111,18 @@ def test_noise_generalises_no_more_often_than_the_level_says():
     assert wrong <= 8  # held-out gains above 0 by chance: one in twenty
 
 
-def test_an_interval_covers_the_mean_as_student_does_for_many_words():
-    values = np.random.default_rng(0).normal(1, 2, 400)
-    found = interval(values, 0.05)
-    reach = 1.96 * values.std(ddof=1) / 20
-    assert found["mean"] == pytest.approx(values.mean())
-    assert found["low"] == pytest.approx(values.mean() - reach, abs=0.1 * reach)
-    assert found["high"] == pytest.approx(values.mean() + reach, abs=0.1 * reach)
+def test_an_interval_by_hand():
+    # mean 2, standard error 1 / sqrt 3, t(2 degrees) = 4.302653
+    found = interval([1.0, 2.0, np.nan, 3.0], 0.05)
+    assert found == {"mean": 2.0, "low": pytest.approx(2 - 2.484138), "high": pytest.approx(2 + 2.484138)}
     assert interval([1.0], 0.05) is None and interval([np.nan, 1.0], 0.05) is None
+
+
+@pytest.mark.parametrize("words", [2, 5, 20])
+def test_a_few_words_of_noise_gain_no_more_often_than_the_level_says(words):
+    noise = np.random.default_rng(words).normal(size=(2000, words))
+    wrong = sum(interval(values, 0.02)["low"] > 0 for values in noise)
+    assert wrong < 35  # one in a hundred are 20, give or take 4.4
 
 
 def test_without_a_control_of_its_own_a_term_is_judged_by_its_gain():

@@ -43,11 +43,10 @@ from wake2vec.geometry.load import load_base_tokens, load_rows
 from wake2vec.geometry.measures import check, few_threads
 from wake2vec.geometry.neighbours import frequent_forms
 from wake2vec.geometry.nulls import gaussian_rows
-from wake2vec.geometry.vectors import Rows, norms, paired_cosines, spans, unit
+from wake2vec.geometry.vectors import Rows, nearest, paired_cosines, spans
 from wake2vec.storage import read_jsonl, read_values
 from wake2vec.text.words import normalise
 
-WIDTH = 2048  # blocks are cut as if rows had at least this many numbers: 4,096 x 4,096 cosines are 64 MiB
 DRAWS = 200
 DECIMALS = 4
 
@@ -96,7 +95,7 @@ def map_neighbours(
         rows = load()
         check(rows, list(forms))
         with few_threads(rows):
-            near = {"base": nearest_rows(rows.new, at, rows.base, None, k), "new": nearest_rows(rows.new, at, k=k)}
+            near = {"base": nearest(rows.new, rows.base, k, at), "new": nearest(rows.new, None, k, at)}
             controls[phase] = control(rows, at, near["base"][1], seed, draws)
         spelled = {"base": _spelled(*near["base"], base_tokens), "new": _spelled(*near["new"], names)}
         drift = None if initial is None else paired_cosines(initial[at], rows.new[at])
@@ -153,7 +152,7 @@ def control(rows: Rows, at: np.ndarray, to_base: np.ndarray, seed: int, draws: i
     """
     rng = np.random.default_rng(seed)
     one, other = np.array_split(rng.permutation(at), 2)
-    to_new = nearest_rows(rows.new, one, rows.new, other, 1)[1]
+    to_new = nearest(rows.new, rows.new, 1, one, other)[1]
     sides = {"base": (to_base, at, rows.base, None), "new": (to_new, one, rows.new, other)}
     made: dict[str, Any] = {}
     for kind, (cosines, drawn_of, keys, key_at) in sides.items():
@@ -162,7 +161,7 @@ def control(rows: Rows, at: np.ndarray, to_base: np.ndarray, seed: int, draws: i
         vectors = {"random_direction": gaussian_rows(np.ones(draws), rows.dimension, rng)}
         vectors["same_covariance"] = like(rows.new, drawn_of, draws, rng)
         for name, drawn in vectors.items():
-            highest = nearest_rows(drawn, np.arange(len(drawn)), keys, key_at, 1)[1].ravel()
+            highest = nearest(drawn, keys, 1, None, key_at)[1].ravel()
             made[kind][name] = spread(highest[np.isfinite(highest)])
         high = made[kind]["same_covariance"]["high"]
         made[kind]["above"] = float((own > high).mean()) if len(own) and high is not None else None
@@ -190,58 +189,6 @@ def like(matrix: np.ndarray, at: np.ndarray, draws: int, rng: np.random.Generato
         total, mixed = total + block.sum(0, dtype=np.float64), mixed + weights[:, span].astype(np.float32) @ block
     mean = total / len(at)
     return (mean + (mixed - np.outer(weights.sum(1), mean)) / np.sqrt(len(at) - 1)).astype(np.float32)
-
-
-def nearest_rows(
-    queries: np.ndarray,
-    query_at: np.ndarray,
-    keys: np.ndarray | None = None,
-    key_at: np.ndarray | None = None,
-    k: int = 1,
-) -> tuple[np.ndarray, np.ndarray]:
-    """The k keys of highest cosine for every query, nearest first: (positions int64 [q, k], cosines float32 [q, k]).
-
-    Queries are the rows `query_at` of `queries`, keys the rows `key_at` of `keys` (all when None) and positions count
-    in `key_at`. Without keys the queries are compared with each other, none with itself. k shrinks to the number of
-    keys; position -1 and cosine NaN where there is no further key, and for queries of zeros; keys of zeros are left
-    out. Equal cosines keep the order of the keys. A block of queries meets a block of keys, of which each query takes
-    only what beats its k-th best so far: nearly all of the time is the product.
-    """
-    among = keys is None
-    keys, key_at = (queries, query_at) if among else (keys, np.arange(len(keys)) if key_at is None else key_at)
-    k = max(0, min(k, len(key_at) - among))
-    where, cosines = np.full((len(query_at), k), -1), np.full((len(query_at), k), -np.inf, np.float32)
-    length = norms(keys)[key_at]
-    scale = np.divide(1.0, length, out=np.zeros(len(length)), where=length > 0).astype(np.float32)
-    width = max(queries.shape[1], WIDTH)
-    for rows in spans(len(query_at) if k else 0, width):
-        scaled = unit(queries[query_at[rows]])
-        for columns in spans(len(key_at), width):
-            found = scaled @ keys[key_at[columns]].T
-            found *= scale[columns]
-            found[:, scale[columns] == 0] = -np.inf
-            if among:
-                own = np.arange(max(rows.start, columns.start), min(rows.stop, columns.stop))
-                found[own - rows.start, own - columns.start] = -np.inf
-            _take(found, columns.start, where[rows], cosines[rows])
-        where[rows][~scaled.any(1)] = -1
-    np.copyto(cosines, np.nan, where=where < 0)
-    return where, cosines
-
-
-def _take(found: np.ndarray, start: int, where: np.ndarray, best: np.ndarray) -> None:
-    """Move what beats the k-th best from `found` (which it uses up) into `where` and `best`, both kept in order."""
-    live = np.arange(len(found))
-    while len(live):
-        pick = (found if len(live) == len(found) else found[live]).argmax(1)  # the first of equal ones
-        value = found[live, pick]
-        better = value > best[live, -1]
-        live, pick, value = live[better], pick[better], value[better]
-        found[live, pick] = -np.inf
-        values = np.concatenate([best[live], value[:, None]], axis=1)
-        order = np.argsort(-values, axis=1, kind="stable")[:, :-1]
-        best[live] = np.take_along_axis(values, order, 1)
-        where[live] = np.take_along_axis(np.concatenate([where[live], start + pick[:, None]], axis=1), order, 1)
 
 
 def _spelled(where: np.ndarray, cosines: np.ndarray, names: Sequence[str]) -> Neighbours:

@@ -10,7 +10,7 @@ particular.
 import numpy as np
 
 from wake2vec.geometry.nulls import band, gaussian_rows
-from wake2vec.geometry.vectors import Rows, nearest, norms
+from wake2vec.geometry.vectors import Rows, nearest
 
 
 def measure_neighbours(
@@ -23,16 +23,13 @@ def measure_neighbours(
     """
     chosen = choose(frequent_forms(forms), per_position)
     at = np.array([form["row"] for form, _ in chosen], np.int64)
-    queries = rows.new[at]
-    where, cosines = nearest(queries, rows.base, k)
+    where, cosines = nearest(rows.new, rows.base, k, at)
     found = [
-        [{"token": name(base_tokens, i), "cosine": float(c)} for i, c in zip(ids, values, strict=True)]
-        if length
-        else []
-        for ids, values, length in zip(where.tolist(), cosines, norms(queries), strict=True)
+        [{"token": name(base_tokens, i), "cosine": float(c)} for i, c in zip(ids, values, strict=True) if i >= 0]
+        for ids, values in zip(where.tolist(), cosines, strict=True)
     ]
     random = gaussian_rows(np.ones(100), rows.dimension, np.random.default_rng(seed))
-    highest = nearest(random, rows.base, 1)[1].ravel()
+    highest = nearest(random, rows.base, 1)[1]
     values = {
         "k": k,
         "tokens": [
@@ -45,7 +42,7 @@ def measure_neighbours(
             }
             for (form, position), neighbours in zip(chosen, found, strict=True)
         ],
-        "null": band(None, highest, -1.0, 1.0),
+        "null": band(None, highest[np.isfinite(highest)], -1.0, 1.0),
     }
     return values if chosen else values | {"reason": "no new rows"}
 

@@ -5,7 +5,8 @@ Null.     Rows of the same count, dimension and norms whose directions are unifo
           K figures, [m - t s sqrt(1 + 1/K), m + t s sqrt(1 + 1/K)], t the 97.5 % point of Student's t with K - 1
           degrees of freedom, is the 95 % prediction interval for one draw more (Hahn 1969, JASA 64).
           z = (value - m) / s; p, two-sided, is the chance of a draw as far from m: 2 P(T > |z| / sqrt(1 + 1/K)), so
-          that p < 0.05 outside the interval. Where m and s are known in closed form, the normal distribution takes
+          that p < 0.05 outside the interval (K equal draws have no spread: p is 1 at their value and 0 elsewhere, so
+          whole numbers are interpolated first). Where m and s are known in closed form, the normal distribution takes
           t's place.
 Permuted. What shuffling the labels base and new over the rows does to the difference of the groups (new - base, at
           equal count): p = (1 + shuffles whose difference is at least as far from the shuffles' mean) / (1 +

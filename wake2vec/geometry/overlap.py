@@ -90,7 +90,8 @@ def neighbour_overlap(
 
 
 def _shared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Share of the k entries of each row of a [rows, k] that the same row of b holds too."""
+    """Share of the k entries of each row of a [rows, k] that the same row of b holds too; -1 is no entry."""
+    a = np.where(a < 0, -2, a)
     parts = [(a[s, :, None] == b[s, None, :]).sum((1, 2)) for s in spans(len(a), a.shape[1] ** 2)]
     return np.concatenate(parts) / max(1, a.shape[1]) if parts else np.zeros(0)
 

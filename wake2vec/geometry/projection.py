@@ -62,7 +62,7 @@ def _mean_cosine(a: np.ndarray, b: np.ndarray) -> float | None:
 def neighbour_centroids(queries: np.ndarray, base: np.ndarray, k: int) -> np.ndarray:
     """The mean of the unit rows of each query's k nearest base rows, float32 [queries, d]."""
     where = nearest(queries, base, k)[0]
-    return np.stack([unit(base[ids]).mean(0) for ids in where])
+    return np.stack([unit(base[ids[ids >= 0]]).sum(0) / max(1, (ids >= 0).sum()) for ids in where])
 
 
 def embed(vectors: np.ndarray, perplexity: float, seed: int) -> np.ndarray:

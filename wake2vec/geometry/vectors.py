@@ -15,6 +15,7 @@ import numpy as np
 
 from wake2vec.errors import UserError
 
+WIDTH = 2048  # of the rows that blocks of cosines are cut for, at least: 4,096 x 4,096 cosines are 64 MiB
 BLOCK = 2**23  # numbers in a block: 32 MiB as float32, 64 MiB as float64
 LARGE = 2**25  # numbers in a block of which a d x d product is taken: adding that up costs d * d however long the block
 
@@ -167,38 +168,57 @@ def distance(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     return np.concatenate(parts) if parts else np.zeros(0)
 
 
-def nearest(queries: np.ndarray, keys: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The k keys of highest cosine for every query, nearest first: (positions [q, k], cosines [q, k]).
+def nearest(
+    queries: np.ndarray,
+    keys: np.ndarray | None,
+    k: int,
+    query_at: np.ndarray | None = None,
+    key_at: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The k keys of highest cosine for every query, nearest first: (positions int64 [q, k], cosines float32 [q, k]).
 
-    k shrinks to the number of keys. Equal cosines keep the order of the keys. Time q n d, most of it the product of
-    2,048 queries with a block of keys; memory a block of those products. The keys are not copied: their products are
-    divided by their norms.
+    Queries are the rows `query_at` of `queries`, keys the rows `key_at` of `keys` (all of them when None), and
+    positions count in `key_at`. Where keys is None the queries are compared with each other, none with itself. k
+    shrinks to the number of keys; position -1 and cosine NaN where there is no further key, and for queries of zeros;
+    keys of zeros are left out. Equal cosines keep the order of the keys. A block of queries meets a block of keys, of
+    which each query takes only what beats its k-th best so far: nearly all of the time is the product.
     """
-    k = min(k, len(keys))
-    where, cosines = np.zeros((len(queries), k), np.int64), np.zeros((len(queries), k), np.float32)
-    lengths = norms(keys)
-    inverse = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0).astype(np.float32)
-    for rows in spans(len(queries), 1, numbers=2048):
-        asked = unit(queries[rows])
-        best, at = np.zeros((len(asked), 0), np.float32), np.zeros((len(asked), 0), np.int64)
-        for columns in spans(len(keys), max(keys.shape[1], 2048)):
-            found = asked @ keys[columns].T
-            found *= inverse[columns]
-            here, there = _top(found, np.arange(columns.start, columns.stop), k)
-            best, at = np.concatenate([best, here], axis=1), np.concatenate([at, there], axis=1)
-            best, at = _top(best, at, k)
-        where[rows], cosines[rows] = at, best
+    among = keys is None
+    query_at = np.arange(len(queries)) if query_at is None else query_at
+    keys, key_at = (queries, query_at) if among else (keys, np.arange(len(keys)) if key_at is None else key_at)
+    k = max(0, min(k, len(key_at) - among))
+    where, cosines = np.full((len(query_at), k), -1), np.full((len(query_at), k), -np.inf, np.float32)
+    length = norms(keys)[key_at]
+    scale = np.divide(1.0, length, out=np.zeros(len(length)), where=length > 0).astype(np.float32)
+    width = max(queries.shape[1], WIDTH)
+    for rows in spans(len(query_at) if k else 0, width):
+        scaled = unit(queries[query_at[rows]])
+        for columns in spans(len(key_at), width):
+            found = scaled @ keys[key_at[columns]].T
+            found *= scale[columns]
+            found[:, scale[columns] == 0] = -np.inf
+            if among:
+                own = np.arange(max(rows.start, columns.start), min(rows.stop, columns.stop))
+                found[own - rows.start, own - columns.start] = -np.inf
+            _take(found, columns.start, where[rows], cosines[rows])
+        where[rows][~scaled.any(1)] = -1
+    np.copyto(cosines, np.nan, where=where < 0)
     return where, cosines
 
 
-def _top(values: np.ndarray, at: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The k greatest values of every row, greatest first, and what `at` (a row for all, or one a row) says of them."""
-    if values.shape[1] > k:
-        kept = np.sort(np.argpartition(-values, k - 1, axis=1)[:, :k], axis=1)
-        values, at = np.take_along_axis(values, kept, 1), at[kept] if at.ndim == 1 else np.take_along_axis(at, kept, 1)
-    at = np.broadcast_to(at, values.shape)
-    order = np.argsort(-values, axis=1, kind="stable")
-    return np.take_along_axis(values, order, 1), np.take_along_axis(at, order, 1)
+def _take(found: np.ndarray, start: int, where: np.ndarray, best: np.ndarray) -> None:
+    """Move what beats the k-th best from `found` (which it uses up) into `where` and `best`, both kept in order."""
+    live = np.arange(len(found))
+    while len(live):
+        pick = (found if len(live) == len(found) else found[live]).argmax(1)  # the first of equal ones
+        value = found[live, pick]
+        better = value > best[live, -1]
+        live, pick, value = live[better], pick[better], value[better]
+        found[live, pick] = -np.inf
+        values = np.concatenate([best[live], value[:, None]], axis=1)
+        order = np.argsort(-values, axis=1, kind="stable")[:, :-1]
+        best[live] = np.take_along_axis(values, order, 1)
+        where[live] = np.take_along_axis(np.concatenate([where[live], start + pick[:, None]], axis=1), order, 1)
 
 
 def sampled(count: int, limit: int, rng: np.random.Generator) -> np.ndarray:

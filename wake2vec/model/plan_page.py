@@ -180,8 +180,8 @@ def _training(needs: Mapping[str, Any]) -> str:
     text = "What trains is float32 and has a gradient and optimizer state; everything else is only held."
     if shared := [phase.upper() for phase in phases if needs["settings"][phase]["rows"] != "free"]:
         text += (
-            f" The rows of {several(shared)} share the vectors of their parts, which train too and are not counted "
-            "here: for each part (a word, an affix, a piece) as many parameters as a row has."
+            f" The rows of {several(shared)} share the vectors of their parts, which train too and are counted "
+            "neither here nor below: for each part (a word, an affix, a piece) as many parameters as a row has."
         )
     return f"## What trains (parameters)\n\n{_table(header, lines)}{text}"
 

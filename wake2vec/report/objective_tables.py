@@ -28,9 +28,9 @@ RANDOM = {"morpheme": "random parts", "direction": "other affixes", "device": "r
 GAINS = ("trained", "heldout", "over_random", "over_shuffled")
 VERDICTS = {
     "generalises": "acts and generalises",
-    "controls": "acts; held-out words gain no more than their controls",
-    "trained": "acts on the words that it trains on and not beyond them",
-    "still": "does not act: the words that it trains on gain nothing",
+    "controls": "acts; held-out words gain, but not measurably more than their controls",
+    "trained": "acts on the words that it trains on and not measurably beyond them",
+    "still": "does not measurably act: not even on the words that it trains on",
     "no_words": "there are no such words to measure",
 }
 
@@ -85,8 +85,8 @@ def sweep_table(values: Mapping[str, Any]) -> str:
         + f"\n{escape(_words(values))}\n\n"
         + table([*header, "Bits per byte"], judged, "lrrrrrr")
         + "\nGains are differences of a term’s own measure from the run with no term, signed so that more is better, "
-        + f"and means over words; their intervals hold together with 95 % ({100 * values['level']:.2f} % each), the "
-        + "costs’ with 95 % each. More bits per byte are worse; the run with no term has "
+        + f"and means over words; the intervals of a column hold together with 95 % ({100 * values['level']:.2f} % "
+        + "each), the costs’ with 95 % each. More bits per byte are worse; the run with no term has "
         + f"{number(values['bits_per_byte'], 4)}.{leak}\n\n"
         + table(["Term", "λ", *KINDS.values()], levels, "lrrrrr")
         + "\nEach term’s own measure at the end of P3 ("

@@ -21,13 +21,15 @@ Interval = Sequence[float | None] | None
 def place(value: float | None, null: Null) -> str | None:
     """Where a value lies: "below", "within" or "above" the null's range; None when either is missing.
 
-    With `p_adjusted` in the null, a value is within where that is 0.05 or more, and else on its side of the mean.
+    With `p_adjusted` in the null, a value is within where that is 0.05 or more, and else on its side of the mean: by
+    z where there is one, since a value that is shown in whole numbers may be tested with its decimals.
     """
     low, high = (null or {}).get("low"), (null or {}).get("high")
     if value is None or null is None or low is None or high is None:
         return None
     if null.get("p_adjusted") is not None:
-        return "within" if null["p_adjusted"] >= 0.05 else "below" if value < null["mean"] else "above"
+        beyond = value - null["mean"] if null.get("z") is None else null["z"]
+        return "within" if null["p_adjusted"] >= 0.05 else "below" if beyond < 0 else "above"
     return "below" if value < low else "above" if value > high else "within"
 
 
@@ -67,7 +69,7 @@ def read_isotropy(value: float | None, null: Null) -> str:
         None: NOT_MEASURED,
         "within": NO_STRUCTURE,
         "below": "Less even: some directions are favoured.",
-        "above": "More even than without structure.",
+        "above": "Nearer to 1 than without structure.",  # more even, or a sampled ratio of rows that all point one way
     }[place(value, null)]
 
 
@@ -140,7 +142,8 @@ def read_pip(value: float | None, null: Null) -> str:
         None: NOT_MEASURED,
         "within": "Their arrangement changed as random moves of the same size would change it.",
         "below": "Their arrangement changed less than random moves of the same size would change it.",
-        "above": "Their arrangement changed more than random moves of the same size would: the rows moved together.",
+        "above": "Their arrangement changed more than random moves of the same size would change it: the moves have "
+        "something in common, with one another or with the rows.",
     }[place(value, null)]
 
 
@@ -176,7 +179,7 @@ def read_objective(trained: float | None, heldout: float | None, random: float |
         return "Not measured."
     net = heldout - random
     if trained <= 0:
-        return "The trained pairs themselves did not draw closer: the objective did not act."
+        return "The trained pairs themselves did not draw closer: no sign that the objective acts."
     if net <= 0:
         return "Pairs kept out rose no more than random pairs: no sign that the objective acts beyond its own pairs."
     return (

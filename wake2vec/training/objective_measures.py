@@ -10,9 +10,10 @@
 
 r(w) is the root's vector. An affix's direction u(a) is that of the mean of E - r over its trained rows, less c, the
 mean over all affixed trained rows: all new rows share a way off the base rows, which raises every cosine of such ways
-and is no morphology. Directions are taken from the rows themselves, not from base pairs such as happiness - happy: few
-derived words are whole pieces of a base, and the mean of an unrelated spelling's pieces is not what a base knows of
-them. Held-out words are no part of any mean.
+and is no morphology. So the means of all affixes cancel, and `random` falls where the value rises (with two affixes
+it is the value's opposite): it shows a common rise, and `shuffled` is the harder control. Directions are taken from the
+rows themselves, not from base pairs such as happiness - happy: few derived words are whole pieces of a base, and the
+mean of an unrelated spelling's pieces is not what a base knows of them. Held-out words are no part of any mean.
 """
 
 from dataclasses import dataclass
@@ -23,12 +24,11 @@ import pandas as pd
 import torch
 from torch.nn.functional import cosine_similarity, embedding_bag, normalize
 
-from wake2vec.training.objective_pairs import Material, Pairs
+from wake2vec.training.objective_pairs import BETTER, Material, Pairs
 
 REFERENCES = 500  # trained targets, or rows, that a control or repulsion is measured with
 REPULSION_ROWS = 2000  # trained rows that repulsion is measured on
 CHUNK = 4096
-BETTER = {"morpheme": 1, "direction": 1, "device": 1, "repulsion": -1, "norm": -1}  # which way is better
 COLUMNS = {name: f"{name}_{{}}" for name in BETTER} | {"morpheme": "cosine_{}_pairs"}  # of history.csv
 
 

@@ -15,10 +15,12 @@ import numpy as np
 import pandas as pd
 
 from wake2vec.errors import UserError
+from wake2vec.geometry.vectors import norms
 from wake2vec.storage import read_jsonl, read_values
 from wake2vec.text.encoding import load_tokenizer
 
 GROUP = 3  # words that an affix or a device must have in training, or its mean says nothing
+BETTER = {"morpheme": 1, "direction": 1, "device": 1, "repulsion": -1, "norm": -1}  # 1: more of it is better
 BASE_SAMPLE = 500  # base rows that repulsion's control is measured with
 
 
@@ -65,7 +67,7 @@ def gather(paths: Mapping[str, Any], settings: Mapping[str, Any], seed: int) -> 
     tokenizer = load_tokenizer(Path(paths["manifest"]).parent)
     rng = np.random.default_rng(seed)
     sample = matrix[rng.integers(len(matrix), size=BASE_SAMPLE)]
-    base_norm = float(np.linalg.norm(matrix, axis=1).mean())
+    base_norm = float(norms(matrix).mean())
     targets, roots = vectors_of(Parts(tokenizer, matrix, segmentation, morphemes), segmentation)
     matrix = matrix[rng.permutation(len(matrix))]
     shuffled = vectors_of(Parts(tokenizer, matrix, segmentation, morphemes), segmentation)
