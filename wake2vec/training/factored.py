@@ -14,7 +14,7 @@ and then
 
     E ← κ E + S (P_after - κ P_before).
 
-So a step costs two sparse products more than with free rows, and P with its moments is the only memory.
+So a step costs two sparse products more than with free rows, and memory for P five times over.
 """
 
 import warnings
@@ -40,19 +40,24 @@ class SharedParts(TrainerCallback):
         self.modules, self.decay = modules, decay
         device = modules[0].new.device
         self.compose, self.spread = _sparse(composition, device), _sparse(csr_array(composition.T), device)
-        self.before: list[torch.Tensor] = []
+        # kept from step to step: fresh memory costs as much as the products
+        self.before = [module.parts.detach().clone() for module in modules]
+        self.gradients = [torch.zeros_like(before) for before in self.before]
 
     @torch.no_grad()
     def on_pre_optimizer_step(self, args, state, control, **_):
-        self.before = [module.parts.detach().clone() for module in self.modules]
-        for module in self.modules:
-            module.parts.grad = None if module.new.grad is None else self.spread @ module.new.grad
+        for module, before, gradient in zip(self.modules, self.before, self.gradients, strict=True):
+            before.copy_(module.parts)
+            if module.new.grad is not None:
+                torch.addmm(gradient, self.spread, module.new.grad, beta=0, out=gradient)
+                module.parts.grad = gradient
 
     @torch.no_grad()
     def on_optimizer_step(self, args, state, control, optimizer=None, **_):
         kept = 1 - optimizer.param_groups[0]["lr"] * self.decay
         for module, before in zip(self.modules, self.before, strict=True):
-            module.new.data.addmm_(self.compose, module.parts - kept * before, beta=kept)
+            change = before.mul_(-kept).add_(module.parts)
+            module.new.data.addmm_(self.compose, change, beta=kept)
 
 
 def _sparse(matrix: csr_array, device: torch.device) -> torch.Tensor:
