@@ -1,6 +1,6 @@
 """Time and memory of one P1 step with rows that share their parts, against free rows.
 
-    python benchmarks/factored.py --out benchmarks/factored.md      # about seven minutes on two cores
+    python benchmarks/factored.py --out benchmarks/factored.md      # about a quarter of an hour on two cores
 
 The model, the step and the measurement are those of p1_step.py: a Llama of two layers with random weights; loss,
 backward, clipping, optimizer; the new rows of embedding and head alone. Every row is made of three of 15,000 parts,
