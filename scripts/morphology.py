@@ -1,9 +1,9 @@
 """Adapter of the rule `morphology`."""
 
 from wake2vec.job import job
-from wake2vec.report.results import read_lexicon
 from wake2vec.storage import write_json, write_jsonl, write_text
 from wake2vec.text.coinage import analyse
+from wake2vec.text.lexicon import read_lexicon
 
 with job(snakemake) as provenance:
     files = snakemake.input

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from tests.report.report_results import make_results, write_results
 from wake2vec.errors import UserError
-from wake2vec.report.results import read_lexicon, read_results
+from wake2vec.report.results import read_results
 from wake2vec.report.summary import paired_change, summarise
 from wake2vec.storage import plain
+from wake2vec.text.lexicon import read_lexicon
 
 
 @pytest.fixture(scope="module")

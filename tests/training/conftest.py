@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from tests.conftest import COINAGES
@@ -100,3 +101,23 @@ def tied_run(tmp_path, tied_base, passages):
 
 def dumps(value):
     return json.dumps(value, sort_keys=True)
+
+
+ROWS = block(Rows)
+
+
+def p1(run, folder, settings=ROWS):
+    """P1 in a state folder of its own: (states, run values, history)."""
+    from wake2vec.training import phases
+
+    return phases.rows_phase("p1", run, settings, MODEL, folder / "state")
+
+
+def same(a, b):
+    """Whether two phases came to the same rows, bit for bit."""
+    return all(np.array_equal(a[s]["rows"][n], b[s]["rows"][n]) for s in ("best", "final") for n in a[s]["rows"])
+
+
+@pytest.fixture
+def whole(run, tmp_path):
+    return p1(run, tmp_path / "whole")

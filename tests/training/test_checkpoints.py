@@ -4,29 +4,12 @@ import json
 import os
 import shutil
 
-import numpy as np
 import pytest
 
-from tests.training.conftest import MODEL, block
-from wake2vec.settings import Rows
+from tests.training.conftest import ROWS, p1, same
 from wake2vec.storage import load_arrays
-from wake2vec.training import phases, trainer
+from wake2vec.training import trainer
 from wake2vec.training.checkpoints import checkpoints_of, fault, steps_of
-
-ROWS = block(Rows)
-
-
-def p1(run, folder, settings=ROWS):
-    return phases.rows_phase("p1", run, settings, MODEL, folder / "state")
-
-
-def same(a, b):
-    return all(np.array_equal(a[s]["rows"][n], b[s]["rows"][n]) for s in ("best", "final") for n in a[s]["rows"])
-
-
-@pytest.fixture
-def whole(run, tmp_path):
-    return p1(run, tmp_path / "whole")
 
 
 def truncated(folder):

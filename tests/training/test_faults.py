@@ -13,27 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from tests.training.conftest import MODEL, block
+from tests.training.conftest import MODEL, ROWS, block, p1, same
 from wake2vec.errors import Interrupted, UserError
 from wake2vec.settings import Adapter, Rows
 from wake2vec.storage import load_arrays
 from wake2vec.training import phases, trainer
-
-ROWS = block(Rows)
-
-
-def p1(run, folder, settings=ROWS):
-    return phases.rows_phase("p1", run, settings, MODEL, folder / "state")
-
-
-def same(a, b):
-    return all(np.array_equal(a[s]["rows"][n], b[s]["rows"][n]) for s in ("best", "final") for n in a[s]["rows"])
-
-
-@pytest.fixture
-def whole(run, tmp_path):
-    return p1(run, tmp_path / "whole")
-
 
 # Inputs ---------------------------------------------------------------------------------------------------------------
 

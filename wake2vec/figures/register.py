@@ -29,6 +29,7 @@ from wake2vec.figures.style import (
     new_figure,
     number,
 )
+from wake2vec.language.register import of_every_prompt
 
 PERCENT = 100.0
 PANELS = {  # measure: title, unit, factor
@@ -50,14 +51,13 @@ LANDMARKS = {
 }
 MIXTURES = {"language": ("coined pieces (%)", BLUE, "o"), "copied": ("copied words (%)", PURPLE, "s")}
 MIXTURES |= {"looped": ("looped words (%)", ORANGE, "^")}
-EVERY = "all"
 
 
 def draw_register(
     registers: Mapping[str, Mapping[str, Any]], *, width: float = WIDTH, font_size: float = FONT_SIZE
 ) -> Figure:
     """Draw the values of register.json of each phase that has samples long enough. `width` is in inches."""
-    lines = {phase: _groups(registers.get(phase)) for phase in PHASES}
+    lines = {phase: of_every_prompt(registers.get(phase) or {}) for phase in PHASES}
     lines = {phase: groups for phase, groups in lines.items() if groups}
     with context(font_size):
         if not lines:
@@ -83,10 +83,6 @@ def draw_register(
         entries = [(marks.line_key(PHASES[phase], marker=True), PHASES[phase].label) for phase in lines]
         marks.key(figure, entries + [(_band_key(look), look.label) for look in LANDMARKS.values()])
         return finish(figure)
-
-
-def _groups(register: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
-    return [group for group in (register or {}).get("groups") or [] if group["kind"] == EVERY]
 
 
 def _landmark(registers: Mapping[str, Any], lines: Mapping[str, Sequence[Mapping[str, Any]]]) -> Mapping[str, Any]:

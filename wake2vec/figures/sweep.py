@@ -39,7 +39,7 @@ NOTES = {
     "generalises": "generalises",
     "controls": "no more than controls",
     "trained": "trained words only",
-    "still": "no effect",
+    "still": "none measurable",
     "no_words": "no words",
 }
 

@@ -25,9 +25,9 @@ from wake2vec.language import register_delta as delta
 from wake2vec.language.register_coinages import fusing, judge, rates
 from wake2vec.language.register_copying import COPIED, copying, distinct
 from wake2vec.language.register_ratio import Model, fit_pair, ratio
-from wake2vec.report.results import read_lexicon
 from wake2vec.storage import read_text, read_values
 from wake2vec.text.corpus import passages_of
+from wake2vec.text.lexicon import read_lexicon
 from wake2vec.text.words import WORD, normalise, words
 
 OF_PIECES = ("coinages", "quoted", "new", "fused", "copied", "longest", "distinct_1", "distinct_2", "ratio")
@@ -308,3 +308,8 @@ def group_samples(samples: Sequence[Mapping[str, Any]]) -> dict[tuple[float, str
         for kind in (EVERY, sample["seeded_with"]):
             groups.setdefault((sample["temperature"], kind), []).append(i)
     return dict(sorted(groups.items(), key=lambda item: (item[0][0], item[0][1] != EVERY)))
+
+
+def of_every_prompt(register: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The groups of all prompts of a register.json, by temperature."""
+    return [group for group in register.get("groups") or [] if group["kind"] == EVERY]

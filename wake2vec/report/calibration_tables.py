@@ -6,13 +6,13 @@ Pure functions of summary values and results, as `geometry_tables`; p-values are
 from collections.abc import Mapping
 from typing import Any
 
+from wake2vec.layout import ROW_PHASES
 from wake2vec.report import readings
 from wake2vec.report.geometry_tables import AFTER, DIMENSION, ISOTROPY, NOTHING_MEASURED, null_range, once, p_cell
 from wake2vec.report.markdown import NOTHING, count, interval, number, p_value, signed, table, with_interval
 from wake2vec.report.results import Results
 
 Summary = Mapping[str, Any]
-PHASES = ("init", "p1", "p3")
 COMPARED = {
     "norms.cohens_d": "length, as Cohen’s d",
     **{f"isotropy.{name}": label for name, label in ISOTROPY.items()},
@@ -25,7 +25,7 @@ def permuted_table(summary: Summary) -> str:
     """New less base rows, figure by figure, beside the same with the labels base and new shuffled over the rows."""
     rows = []
     for figure, label in COMPARED.items():
-        for phase in PHASES:
+        for phase in ROW_PHASES:
             name = f"{phase}.permuted.{figure}"
             if name not in summary:
                 continue
@@ -52,7 +52,7 @@ def directions_table(summary: Summary) -> str:
     """How well words’ offsets from their roots agree within an affix, beside shuffled affixes and random pairs."""
     rows = []
     for name, label in (("directions", "as they are"), ("directions.centred", "less the mean offset")):
-        for phase in PHASES:
+        for phase in ROW_PHASES:
             value, null = summary.get(f"{phase}.{name}"), summary.get(f"{phase}.{name}.null")
             if value is None:
                 continue
@@ -95,7 +95,7 @@ def corrected(summary: Summary) -> str:
 
 def directions(summary: Summary) -> str:
     """Whether words of one affix lie from their roots in one direction, at the last phase that has rows."""
-    phases = [phase for phase in PHASES if summary.get(f"{phase}.directions") is not None]
+    phases = [phase for phase in ROW_PHASES if summary.get(f"{phase}.directions") is not None]
     if not phases:
         return ""
     name = f"{phases[-1]}.directions"

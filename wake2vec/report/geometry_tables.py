@@ -6,6 +6,7 @@ Pure functions of summary values and results; the sentences are those of `readin
 from collections.abc import Mapping
 from typing import Any
 
+from wake2vec.layout import ROW_PHASES
 from wake2vec.report import readings
 from wake2vec.report.markdown import (
     NO_BREAK,
@@ -49,7 +50,7 @@ def phases_with(summary: Summary, name: str) -> list[str]:
 
 def groups(summary: Summary, name: str) -> list[tuple[str, str, str]]:
     """(phase, group, label) of each line: base rows once where no phase changed them, new rows at every phase."""
-    phases = [p for p in ("init", "p1", "p3") if any(f"{p}.{name.format(group=g)}" in summary for g in ("base", "new"))]
+    phases = [p for p in ROW_PHASES if any(f"{p}.{name.format(group=g)}" in summary for g in ("base", "new"))]
     if not phases:
         return []
     moved = [phase for phase in phases if summary.get(f"{phase}.drift.base.changed_rows")]
@@ -78,7 +79,7 @@ def p_cell(null: Mapping[str, Any] | None) -> str:
 def norms_table(summary: Summary) -> str:
     """Length of base and new rows: means, Cohen's d with interval, and the chance that a new row is the longer."""
     rows = []
-    for phase in ("init", "p1", "p3"):
+    for phase in ROW_PHASES:
         name = f"{phase}.norms"
         if f"{name}.new.mean" not in summary:
             continue
@@ -126,7 +127,7 @@ def dimension_table(summary: Summary) -> str:
 def similarity_table(summary: Summary) -> str:
     """Mean cosine of pairs of rows beside random directions, and the comparison of base and new pairs."""
     rows = []
-    for phase in ("init", "p1", "p3"):
+    for phase in ROW_PHASES:
         for pair, label in PAIRINGS.items():
             name = f"{phase}.similarity.{pair}"
             if name not in summary:

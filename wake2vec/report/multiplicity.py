@@ -17,9 +17,10 @@ from typing import Any
 
 from scipy import stats
 
+from wake2vec.layout import ROW_PHASES
+
 Values = dict[str, Any]
 LEVEL = 0.05
-PHASES = ("init", "p1", "p3")
 MEASURES = ("isotropy", "dimension", "similarity", "drift", "overlap", "pip_loss", "permuted", "directions")
 
 
@@ -78,7 +79,7 @@ def adjusted(summary: Mapping[str, Any]) -> Values:
 def _counts(name: str, summary: Mapping[str, Any]) -> bool:
     """Whether a name is that of a null whose p belongs to the family."""
     phase, _, rest = name.partition(".")
-    if phase not in PHASES or not name.endswith(".null") or rest.split(".")[0] not in MEASURES:
+    if phase not in ROW_PHASES or not name.endswith(".null") or rest.split(".")[0] not in MEASURES:
         return False
     null = summary[name]
     if not isinstance(null, Mapping) or not isinstance(null.get("p"), int | float):

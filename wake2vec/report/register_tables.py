@@ -7,6 +7,7 @@ of such draws. On the testbed a measure that did not order mixtures of known sha
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from wake2vec.language.register import EVERY, of_every_prompt
 from wake2vec.report import readings
 from wake2vec.report.geometry_tables import AFTER, LABELS, NOTHING_MEASURED, once, phases_with
 from wake2vec.report.markdown import NOTHING, count, interval, number, several, table
@@ -14,7 +15,6 @@ from wake2vec.report.results import Results
 
 Summary = Mapping[str, Any]
 Values = Mapping[str, Any]
-EVERY = "all"
 USUAL = 1.0  # the temperature that the model's own distribution has: the headline is of the one nearest to it
 
 
@@ -54,11 +54,6 @@ WORDS = {"below": "less", "within": "as much", "above": "more"}
 
 
 # Values --------------------------------------------------------------------------------------------------------------
-
-
-def of_every_prompt(register: Values) -> list[Values]:
-    """The groups of all prompts, by temperature."""
-    return [group for group in register.get("groups") or [] if group["kind"] == EVERY]
 
 
 def landmarks_of(register: Values, samples: int) -> Values:

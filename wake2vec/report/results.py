@@ -15,6 +15,7 @@ from wake2vec.errors import UserError
 from wake2vec.language.surprisal import read_surprisal
 from wake2vec.storage import read_json, read_jsonl, read_text
 from wake2vec.text.corpus import passages_of
+from wake2vec.text.lexicon import read_lexicon
 
 PHASES = ("base", "init", "p1", "p2", "p3")  # as wake2vec.settings has them
 Values = Mapping[str, Any]
@@ -107,11 +108,6 @@ def read_results(
         passages=passages_of(read_text(valid)) if valid is not None else (),
         provenance={name: record.get("provenance") or {} for name, record in records.items()},
     )
-
-
-def read_lexicon(path: str | Path) -> pd.DataFrame:
-    """lexicon.csv as it was written: "null" and "nan" are words, not missing values."""
-    return pd.read_csv(path, keep_default_na=False, dtype={"word": str, "surfaces": str, "reason": str, "status": str})
 
 
 def _phase(path: str | Path) -> str:

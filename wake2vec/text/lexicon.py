@@ -290,3 +290,8 @@ def make_lexicon(train: str, valid: str, settings: Mapping[str, Any]) -> tuple[p
         return lexicon_from_list(listed, train), warnings
     limits = {key: settings[key] for key in ("min_count", "max_zipf", "min_length", "names")}
     return build_lexicon(train, **limits, whole=valid if settings["scope"] == "whole" else None), []
+
+
+def read_lexicon(path: str | Path) -> pd.DataFrame:
+    """lexicon.csv as it was written: "null" and "nan" are words, not missing values."""
+    return pd.read_csv(path, keep_default_na=False, dtype={"word": str, "surfaces": str, "reason": str, "status": str})

@@ -203,8 +203,8 @@ def inject_lexicon(paths: Any, settings: Mapping[str, Any]) -> tuple[Tokenizer, 
     morphemes.json (for synthetic coinages), train.txt and valid.txt. settings: the `vocabulary` block. Returns what
     `inject` does.
     """
-    from wake2vec.report.results import read_lexicon
     from wake2vec.text.build import spellings
+    from wake2vec.text.lexicon import read_lexicon
 
     written = spellings(read_lexicon(paths.lexicon))
     if settings["synthetic"]:
