@@ -139,7 +139,14 @@ def test_it_looks_again_until_it_is_stopped(tmp_path):
     write_state(state, 50)
     page = tmp_path / "page.html"
     command = [*COMMAND, str(tmp_path), "--json", "--watch", "0.2", "--html", str(page)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which a shell's `&` has it ignore
+    )
     try:
         assert json.loads(process.stdout.readline())["phases"][0]["resume"]["step"] == 50
         change_manifest(write_checkpoint(state, 100))

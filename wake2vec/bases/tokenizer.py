@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 UNKNOWN, BEGIN, END = "<unk>", "<s>", "</s>"
+MARKS = r"\n+|[\p{P}$+<=>^`|~]"  # isolated: no letter, digit or ▁ is among them
 
 
 def train_tokenizer(passages: Iterable[str], vocabulary: int) -> Tokenizer:
@@ -18,7 +19,7 @@ def train_tokenizer(passages: Iterable[str], vocabulary: int) -> Tokenizer:
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always", split=True),
-            pre_tokenizers.Split(Regex(r"\n+|[\p{P}$+<=>^`|~]"), "isolated"),
+            pre_tokenizers.Split(Regex(MARKS), "isolated"),
         ]
     )
     tokenizer.decoder = decoders.Sequence(

@@ -114,7 +114,7 @@ def _word_forms(base: Tokenizer, spec: dict[str, Any], spellings: dict[str, list
     cannot be.
     """
     vocabulary = base.get_vocab(with_added_tokens=True)
-    spell = _speller(base, spec)
+    text_of, entry_of = _text_of(base, spec), _entry_of(spec)
     forms, reused, refused, taken = [], [], [], set()
     for word, surfaces in spellings.items():
         for surface in surfaces:
@@ -122,7 +122,7 @@ def _word_forms(base: Tokenizer, spec: dict[str, Any], spellings: dict[str, list
                 refused.append({"word": word, "reason": f"{surface!r} is empty or has white space in it"})
                 continue
             for start in (True, False):
-                form, _ = spell(surface, start)
+                form = entry_of(text_of(surface, start))
                 entry = {"word": word, "form": form, "surface": surface, "start": start}
                 if form in vocabulary:
                     reused.append(entry | {"id": vocabulary[form]})
@@ -132,30 +132,27 @@ def _word_forms(base: Tokenizer, spec: dict[str, Any], spellings: dict[str, list
     return forms, reused, refused
 
 
-def _speller(base: Tokenizer, spec: dict[str, Any]) -> Callable[[str, bool], tuple[str, str]]:
-    """(surface, start) -> (entry of the vocabulary, text as the pre-tokenizers see it)."""
+def _text_of(base: Tokenizer, spec: dict[str, Any]) -> Callable[[str, bool], str]:
+    """(surface, start) -> the form as the pre-tokenizers see it."""
     normalise = base.normalizer.normalize_str if base.normalizer else str
+    if is_byte_level(steps_of(spec)):
+        return lambda surface, start: normalise(" " + surface if start else surface)
+    return lambda surface, start: SPACE * start + normalise(surface).lstrip(SPACE)
+
+
+def _entry_of(spec: dict[str, Any]) -> Callable[[str], str]:
+    """A form's text -> its entry of the vocabulary."""
     if not is_byte_level(steps_of(spec)):
-
-        def spell(surface: str, start: bool) -> tuple[str, str]:
-            text = normalise(surface).lstrip(SPACE)
-            return (SPACE + text if start else text,) * 2
-
-        return spell
+        return str
     in_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False).pre_tokenize_str
-
-    def spell_bytes(surface: str, start: bool) -> tuple[str, str]:
-        text = normalise(" " + surface if start else surface)
-        return "".join(piece for piece, _ in in_bytes(text)), text
-
-    return spell_bytes
+    return lambda text: "".join(piece for piece, _ in in_bytes(text))
 
 
 def _with_whole_words(base: Tokenizer, spec: dict[str, Any], base_rows: int, forms: list[dict[str, Any]]) -> Tokenizer:
     if not forms:
         return base
-    spell = _speller(base, spec)
-    texts = [(spell(form["surface"], form["start"])[1], form["start"]) for form in forms]
+    text_of = _text_of(base, spec)
+    texts = [(text_of(form["surface"], form["start"]), form["start"]) for form in forms]
     vocabulary = spec["model"]["vocab"] | {form["form"]: base_rows + row for row, form in enumerate(forms)}
     model = spec["model"] | {"vocab": vocabulary, "ignore_merges": True}
     return Tokenizer.from_str(json.dumps(spec | {"pre_tokenizer": isolating(base, spec, texts), "model": model}))

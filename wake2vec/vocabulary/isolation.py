@@ -2,8 +2,9 @@
 
 Three steps of a tokenizer.json, each left out where it is not needed:
 
-1. A `Split` isolates the forms in front of everything else the base does: their list folded into a trie, bounded by
-   what cannot stand inside a word.
+1. A `Split` in front of everything else the base does. Where no merge of the base joins a word to what stands beside
+   it, every word is made a piece, which leaves the base's ids as they are and costs less than looking it up; else the
+   forms are isolated, their list folded into a trie, bounded by what cannot stand inside a word.
 2. The base's own word-splitting `Split` would cut a form again at an apostrophe, a hyphen or a combining mark; its
    alternatives are preceded by those forms, as whole pieces only.
 3. `ignore_merges` takes any piece whole that is an entry. A few entries are spelled by no merges (<0x0A> and the other
@@ -18,16 +19,21 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+import regex
 from tokenizers import Tokenizer
 
-from wake2vec.vocabulary.trie import trie_regex
+from wake2vec.bases.tokenizer import MARKS
+from wake2vec.vocabulary.trie import escape, trie_regex
 
 SPACE = "▁"
 # a form's boundary: no letter, digit or mark beside it. An apostrophe or hyphen is one ("riverrun's" is riverrun + 's),
 # unless the list has the longer word, which then wins
 NOT_AFTER = rf"(?<![\p{{L}}\p{{M}}\p{{N}}{SPACE}])"
-AFTER_MARK = r"(?<=[^\r\n \p{L}\p{M}\p{N}])"  # what a byte-level base may join to a word that follows
+MARK = r"[^\r\n \p{L}\p{M}\p{N}]"  # what a byte-level base may join to a word that follows
 NOT_BEFORE = r"(?![\p{L}\p{M}\p{N}])"
+WORD, OTHER = r"[\p{L}\p{M}\p{N}]", r"[^\p{L}\p{M}\p{N}]"
+_ENDS, _BEGINS = regex.compile(rf"({WORD})(?={OTHER})"), regex.compile(rf"(?<=[^\p{{L}}\p{{M}}\p{{N}}{SPACE}])({WORD})")
+_FIRST = regex.compile(rf"{SPACE}?{WORD}+{OTHER}")
 # what ByteLevel(use_regex=True) splits by: GPT-2's, from its published encoder
 GPT2_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 
@@ -58,46 +64,98 @@ def isolating(base: Tokenizer, spec: dict[str, Any], texts: Sequence[tuple[str, 
     """
     steps = steps_of(spec)
     at = int(bool(steps) and steps[0]["type"] == "Metaspace")  # which writes ▁
+    every = bool(at) and steps[0].get("split", True)  # ▁ begins a piece
     behind = steps[at:]
     spelled = [text for text, _ in texts]
-    cut = _pieces(behind, spelled) if behind else [1] * len(texts)
-    alternatives = _alternatives([text for text, start in texts if start], [text for text, start in texts if not start])
-    if is_byte_level(steps):
-        # the base isolates a word by itself, unless it cuts it, or joins a bracket or a quotation mark to it
-        joined = _pieces(behind, ["(" + text for text in spelled])
-        alternatives = [
-            *_alternatives(
-                [text for (text, start), n in zip(texts, cut, strict=True) if n > 1 and start],
-                [text for (text, start), n in zip(texts, cut, strict=True) if n > 1 and not start],
-            ),
-            *_alternatives(
-                [],
-                [
-                    text
-                    for (text, start), n, m in zip(texts, cut, joined, strict=True)
-                    if n == 1 and m == 1 and not start
-                ],
-                after=AFTER_MARK,
-            ),
-        ]
-    front = [_split("|".join(alternatives))] if alternatives else []
-    own = next((i for i, step in enumerate(behind) if _isolates(step)), None)
-    if own is not None and max(cut) > 1:
-        again = trie_regex(text for text, pieces in zip(spelled, cut, strict=True) if pieces > 1)
-        guarded = _split(rf"\A{again}\z|{behind[own]['pattern']['Regex']}")
-        behind = [*behind[:own], guarded, *behind[own + 1 :]]
-    guard = [] if spec["model"]["ignore_merges"] else _unreachable_guard(base, spec)
-    return {"type": "Sequence", "pretokenizers": [*steps[:at], *front, *behind, *guard]}
+    cut = _pieces(behind, spelled)
+    splits = [step for step in behind if step["type"] != "ByteLevel"]
+    plain = behind  # what cuts text without forms
+    if is_byte_level(steps) and len(splits) == 1 and _isolates(splits[0]):
+        in_one = _split("|".join([*_beside(behind, texts, cut), f"(?:{splits[0]['pattern']['Regex']})"]))
+        behind = [in_one if step is splits[0] else step for step in behind]
+    elif all(map(_is_local, behind)) and (word := word_regex(spec["model"], spelled, every)):
+        marks = [MARKS] if behind and behind[0]["pattern"].get("Regex") == MARKS else []
+        plain = [_split("|".join([word, *marks])), *behind[len(marks) :]]
+        behind = [_split("|".join([*_words(word, texts, every), *marks])), *behind[len(marks) :]]
+        if every:  # of which the words are made pieces now
+            steps[0] = steps[0] | {"split": False}
+    else:
+        behind = [_split("|".join(_forms(texts))), *_guarded(behind, spelled, cut)]
+    guard = [] if spec["model"]["ignore_merges"] else _unreachable_guard(base, spec, plain)
+    return {"type": "Sequence", "pretokenizers": [*steps[:at], *behind, *guard]}
 
 
-def _alternatives(starts: list[str], bare: list[str], after: str = NOT_AFTER) -> list[str]:
+def _forms(texts: Sequence[tuple[str, bool]]) -> list[str]:
+    """The forms with a leading space and the bare ones, where no letter, digit or mark stands beside them."""
+    starts, bare = [text for text, start in texts if start], [text for text, start in texts if not start]
     found = []
     if starts:
         # the space itself is the boundary; a look-behind would not see it where a text begins
         found.append(f"{starts[0][0]}{trie_regex(text[1:] for text in starts)}{NOT_BEFORE}")
     if bare:
-        found.append(f"{after}{trie_regex(bare)}{NOT_BEFORE}")
+        found.append(f"{NOT_AFTER}{trie_regex(bare)}{NOT_BEFORE}")
     return found
+
+
+def _parted(texts: Sequence[tuple[str, bool]], pieces: list[int]) -> list[tuple[str, bool]]:
+    return [text for text, n in zip(texts, pieces, strict=True) if n > 1]
+
+
+def _beside(steps: list[dict[str, Any]], texts: Sequence[tuple[str, bool]], cut: list[int]) -> list[str]:
+    """What goes before the words that a byte-level base isolates itself: the forms that it cuts, and the marks before a
+    form that it cuts or joins to a bracket or a quotation mark.
+    """
+    joined = _pieces(steps, ["(" + text for text, _ in texts])
+    after = [t for (t, start), n, m in zip(texts, cut, joined, strict=True) if not start and (n > 1 or m == 1)]
+    marks = [f" ?{MARK}+?(?={trie_regex(after)}{NOT_BEFORE})"] if after else []
+    return [*_forms(_parted(texts, cut)), *marks]
+
+
+def _guarded(steps: list[dict[str, Any]], spelled: list[str], cut: list[int]) -> list[dict[str, Any]]:
+    """The steps, the first that isolates leaving whole the forms that stand alone."""
+    own = next((step for step in steps if _isolates(step)), None)
+    if own is None or max(cut) == 1:
+        return steps
+    again = trie_regex(text for text, pieces in zip(spelled, cut, strict=True) if pieces > 1)
+    whole = _split(rf"\A{again}\z|{own['pattern']['Regex']}")
+    return [whole if step is own else step for step in steps]
+
+
+def word_regex(model: dict[str, Any], spelled: Sequence[str], every: bool) -> str | None:
+    """A regular expression for a word and the ▁ before it, if making it a piece changes no id of any text; or None.
+
+    model: a BPE model as tokenizer.json has it. spelled: forms, each of which must be able to stand as such a piece.
+    every: whether the base makes every ▁ the beginning of a piece, not the run of them.
+    Merges work within what they can join: where none joins a word's last character to what may follow it, or what may
+    precede it to its first, the model does to a word alone what it does to it among others. A character that some merge
+    does join ("²." in Mistral's) is no word's end or beginning.
+    """
+    joined = ["".join(pair) if isinstance(pair, list) else pair.replace(" ", "") for pair in model["merges"]]
+    ends, begins = ({found for text in joined for found in edge.findall(text)} for edge in (_ENDS, _BEGINS))
+    touched = any(text[-1] in ends or text.lstrip(SPACE)[0] in begins for text in spelled)
+    unlike = model["ignore_merges"] or model["continuing_subword_prefix"] or model["end_of_word_suffix"]
+    spaced = regex.compile(f".{SPACE}" if every else f"[^{SPACE}]{SPACE}")
+    if touched or unlike or (model["fuse_unk"] and not model["byte_fallback"]) or any(map(spaced.search, joined)):
+        return None
+    start = f"(?:{SPACE}{'' if every else '+'}|(?<!{WORD}){_unless('?!', begins)})"
+    return f"{start}(?>{WORD}+){_unless('?<!', ends)}"
+
+
+def _words(word: str, texts: Sequence[tuple[str, bool]], every: bool) -> list[str]:
+    """Words, and forms that are more than a word: the likely ones first."""
+    longer = _parted(texts, _pieces([_split(word)], [text for text, _ in texts]))
+    going_on = {found.group()[-1] for text, _ in longer if (found := _FIRST.match(text))}
+    found = [f"{word}(?![{''.join(map(escape, sorted(going_on)))}])"] if going_on else []
+    spaced = [text[1:] for text, start in texts if start]
+    if spaced and not every:  # of a run of spaces, the last one is the coinage's
+        found = [f"(?={SPACE}{SPACE}){SPACE}+(?={SPACE}{trie_regex(spaced)}{NOT_BEFORE})", *found]
+    return [*found, *_forms(longer), word]
+
+
+def _unless(looking: str, characters: set[str]) -> str:
+    return (
+        f"({looking}[{''.join(sorted(characters))}])" if characters else ""
+    )  # letters, digits, marks: none is special
 
 
 def _split(regex: str) -> dict[str, Any]:
@@ -110,23 +168,36 @@ def _isolates(step: dict[str, Any]) -> bool:
     )
 
 
+def _is_local(step: dict[str, Any]) -> bool:
+    """Whether a step cuts at marks or at one character, whatever stands beside them."""
+    return step["type"] == "Split" and (
+        step["pattern"].get("Regex") == MARKS or len(step["pattern"].get("String", "")) == 1
+    )
+
+
 def _pieces(steps: list[dict[str, Any]], texts: list[str]) -> list[int]:
     """How many pieces the steps make of each text; bytes are not spelled out."""
     spec = {"version": "1.0", "added_tokens": [], "model": {"type": "BPE", "vocab": {}, "merges": []}}
     splits = [step for step in steps if step["type"] != "ByteLevel"]
+    if not splits:
+        return [1] * len(texts)
     spec["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": splits}
     cut = Tokenizer.from_str(json.dumps(spec)).pre_tokenizer.pre_tokenize_str
     return [len(cut(text)) for text in texts]
 
 
-def _unreachable_guard(base: Tokenizer, spec: dict[str, Any]) -> list[dict[str, Any]]:
-    """Cuts a piece that is an entry which the base's merges would not make of it, after its first base token."""
+def _unreachable_guard(base: Tokenizer, spec: dict[str, Any], steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Cuts a piece that is an entry which the base's merges would not make of it, after its first base token.
+
+    steps: what cuts the text before; an entry that it cuts is no piece.
+    """
     tokenize = base.model.tokenize
     added = {token["content"] for token in spec["added_tokens"]}
+    parted = {entry: tokenize(entry) for entry in spec["model"]["vocab"] if entry not in added}
+    parted = {entry: tokens for entry, tokens in parted.items() if len(tokens) > 1}
     rests: dict[str, list[str]] = defaultdict(list)
-    for entry in spec["model"]["vocab"]:
-        tokens = tokenize(entry) if entry not in added else ()
-        if len(tokens) > 1:
+    for (entry, tokens), pieces in zip(parted.items(), _pieces(steps, list(parted)), strict=True):
+        if pieces == 1:
             rests[entry[: tokens[0].offsets[1]]].append(entry[tokens[0].offsets[1] :])
     cuts = [f"{trie_regex([first])}(?={trie_regex(rest)}\\z)" for first, rest in sorted(rests.items())]
     return [_split(rf"\A(?:{'|'.join(cuts)})")] if cuts else []

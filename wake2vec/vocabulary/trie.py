@@ -32,10 +32,10 @@ def _fold(node: dict) -> str:
     ends = "" in node
     branches = []
     for first, child in sorted(item for item in node.items() if item[0]):
-        text = _escape(first)
+        text = escape(first)
         while len(child) == 1 and "" not in child:  # a run without a branch
             character, child = next(iter(child.items()))
-            text += _escape(character)
+            text += escape(character)
         branches.append((first, text if child == {"": {}} else text + _fold(child)))
     if not branches:
         return ""
@@ -51,12 +51,11 @@ def _divided(branches: list[tuple[str, str]]) -> str:
     size = -(-len(branches) // _BRANCHES)
     groups = [branches[i : i + size] for i in range(0, len(branches), size)]
     return "|".join(
-        group[0][1]
-        if len(group) == 1
-        else f"(?=[{''.join(_escape(first) for first, _ in group)}])(?:{_divided(group)})"
+        group[0][1] if len(group) == 1 else f"(?=[{''.join(escape(first) for first, _ in group)}])(?:{_divided(group)})"
         for group in groups
     )
 
 
-def _escape(character: str) -> str:
+def escape(character: str) -> str:
+    """The character as a regular expression has it, in a class or outside."""
     return "\\" + character if character in _META and character.isascii() else character
