@@ -1,12 +1,16 @@
 """Whole-word injection: new words are one token, everything else keeps its ids, every text comes back."""
 
+import json
+
 import pytest
+import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from tests.conftest import COINAGES
 from wake2vec.vocabulary.injection import inject
+from wake2vec.vocabulary.isolation import word_regex
 
 ROWS = 512  # a padded matrix: past the tokenizer's last id
 
@@ -16,14 +20,14 @@ def injected(base_tokenizer, passages):
     return inject(base_tokenizer, ROWS, COINAGES | {"andrée's": ["andrée's"]}, passages, [], min_fires=0)
 
 
-def llama2_tokenizer(passages):
-    """As Llama 2's files have it: a normaliser that writes ▁, and no pre-tokenizer."""
+def llama2_tokenizer(passages, further=()):
+    """As Llama 2's files have it: a normaliser that writes ▁, and no pre-tokenizer. further: merges."""
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True))
     tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
     tokenizer.decoder = decoders.Sequence(
         [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
     )
-    pieces = ["<unk>"] + [f"<0x{byte:02X}>" for byte in range(256)] + ["▁", *"abcdefghijklmnopqrstuvwxyzRMTAW.,;“”—é'"]
+    pieces = ["<unk>"] + [f"<0x{byte:02X}>" for byte in range(256)] + ["▁", *"abcdefghijklmnopqrstuvwxyzRMTAW.,;“”—é'2"]
     merges = [
         ("▁", "r"),
         ("▁r", "i"),
@@ -34,6 +38,7 @@ def llama2_tokenizer(passages):
         ("n", "g"),
         ("li", "ng"),
         ("b", "r"),
+        *further,
     ]
     pieces += [a + b for a, b in merges]
     tokenizer.model = models.BPE(
@@ -57,7 +62,14 @@ def byte_level_tokenizer(passages):
     return tokenizer
 
 
-FAMILIES = {"metaspace": None, "llama 2": llama2_tokenizer, "byte level": byte_level_tokenizer}
+FAMILIES = {
+    "metaspace": None,
+    "llama 2": llama2_tokenizer,
+    "llama 2, runs of spaces": lambda passages: llama2_tokenizer(passages, [("▁", "▁"), ("▁▁", "▁"), ("▁", "o")]),
+    "llama 2, a digit joined": lambda passages: llama2_tokenizer(passages, [("2", "."), ("'", "é"), ("a", "2")]),
+    "llama 2, a form's end joined": lambda passages: llama2_tokenizer(passages, [("g", "."), (",", "m"), ("a", "▁")]),
+    "byte level": byte_level_tokenizer,
+}
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
@@ -88,6 +100,19 @@ def test_a_coinage_is_one_token_wherever_it_stands(family, context, surface):
 def test_never_inside_another_word(family, text):
     base, tokenizer, _ = family
     assert ids(tokenizer, text) == ids(base, text)
+
+
+def test_words_are_made_pieces_only_where_no_merge_joins_their_edges(passages):
+    def found(*further, forms=("▁riverling", "moonbread"), every=False):
+        return word_regex(json.loads(llama2_tokenizer(passages, further).to_str())["model"], forms, every)
+
+    words = regex.compile(found())
+    assert words.findall("▁so▁▁the,riverling2▁2.▁é") == ["▁so", "▁▁the", "riverling2", "▁2", "▁é"]
+    apart = regex.compile(found(("2", "."), ("'", "é")))
+    assert apart.findall("▁a2▁b▁2.x2y'éa'a▁éa") == ["▁b", "x2y", "a", "▁éa"]
+    assert found(("g", ".")) is None and found(("'", "m")) is None  # a form's own edge
+    assert found(("a", "▁")) is None and found(("▁", "▁")) is not None
+    assert found(("▁", "▁"), every=True) is None and found(every=True) is not None
 
 
 def test_new_ids_begin_where_the_matrix_ends(family):

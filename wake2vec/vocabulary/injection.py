@@ -17,13 +17,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from tokenizers import Tokenizer, pre_tokenizers
+from tokenizers import Tokenizer
 
 from wake2vec.errors import UserError
 from wake2vec.storage import read_text, read_values
 from wake2vec.text.corpus import passages_of
 from wake2vec.text.encoding import encode
 from wake2vec.vocabulary.isolation import SPACE, is_byte_level, isolating, steps_of
+
+# GPT-2's alphabet: printable Latin-1 stands for itself, the other bytes are written from U+0100 on, in order
+_PRINTED = {*range(33, 127), *range(161, 173), *range(174, 256)}
+_BYTES = dict(zip(sorted(set(range(256)) - _PRINTED), range(256, 512), strict=False))
 
 
 def inject(
@@ -144,8 +148,7 @@ def _entry_of(spec: dict[str, Any]) -> Callable[[str], str]:
     """A form's text -> its entry of the vocabulary."""
     if not is_byte_level(steps_of(spec)):
         return str
-    in_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False).pre_tokenize_str
-    return lambda text: "".join(piece for piece, _ in in_bytes(text))
+    return lambda text: text.encode().decode("latin-1").translate(_BYTES)
 
 
 def _with_whole_words(base: Tokenizer, spec: dict[str, Any], base_rows: int, forms: list[dict[str, Any]]) -> Tokenizer:
@@ -161,7 +164,7 @@ def _with_whole_words(base: Tokenizer, spec: dict[str, Any], base_rows: int, for
 def _matches_whole(tokenizer: Tokenizer, base_rows: int, forms: list[dict[str, Any]]) -> list[bool]:
     """Tried, not reasoned: does each form come out as its one new id, after a space or after a bracket?"""
     texts = [f"a {form['surface']} a" if form["start"] else f"({form['surface']})" for form in forms]
-    encodings = tokenizer.encode_batch(texts, add_special_tokens=False)
+    encodings = tokenizer.encode_batch_fast(texts, add_special_tokens=False)
     return [base_rows + row in encoding.ids for row, encoding in enumerate(encodings)]
 
 

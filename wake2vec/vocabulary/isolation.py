@@ -31,9 +31,11 @@ SPACE = "▁"
 NOT_AFTER = rf"(?<![\p{{L}}\p{{M}}\p{{N}}{SPACE}])"
 MARK = r"[^\r\n \p{L}\p{M}\p{N}]"  # what a byte-level base may join to a word that follows
 NOT_BEFORE = r"(?![\p{L}\p{M}\p{N}])"
-WORD, OTHER = r"[\p{L}\p{M}\p{N}]", r"[^\p{L}\p{M}\p{N}]"
-_ENDS, _BEGINS = regex.compile(rf"({WORD})(?={OTHER})"), regex.compile(rf"(?<=[^\p{{L}}\p{{M}}\p{{N}}{SPACE}])({WORD})")
-_FIRST = regex.compile(rf"{SPACE}?{WORD}+{OTHER}")
+WORD = r"[\p{L}\p{M}\p{N}]"
+# of a word's edges, the characters that a merge joins to others; \0 stands between merges
+_ENDS = regex.compile(rf"{WORD}(?=[^\0\p{{L}}\p{{M}}\p{{N}}])")
+_BEGINS = regex.compile(rf"(?<=[^\0\p{{L}}\p{{M}}\p{{N}}{SPACE}]){WORD}")
+_FIRST = regex.compile(rf"{SPACE}?{WORD}+[^\p{{L}}\p{{M}}\p{{N}}]")
 # what ByteLevel(use_regex=True) splits by: GPT-2's, from its published encoder
 GPT2_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 
@@ -105,8 +107,9 @@ def _beside(steps: list[dict[str, Any]], texts: Sequence[tuple[str, bool]], cut:
     """What goes before the words that a byte-level base isolates itself: the forms that it cuts, and the marks before a
     form that it cuts or joins to a bracket or a quotation mark.
     """
-    joined = _pieces(steps, ["(" + text for text, _ in texts])
-    after = [t for (t, start), n, m in zip(texts, cut, joined, strict=True) if not start and (n > 1 or m == 1)]
+    bare = [(text, n) for (text, start), n in zip(texts, cut, strict=True) if not start]
+    joined = _pieces(steps, ["(" + text for text, _ in bare])
+    after = [text for (text, n), m in zip(bare, joined, strict=True) if n > 1 or m == 1]
     marks = [f" ?{MARK}+?(?={trie_regex(after)}{NOT_BEFORE})"] if after else []
     return [*_forms(_parted(texts, cut)), *marks]
 
@@ -130,12 +133,13 @@ def word_regex(model: dict[str, Any], spelled: Sequence[str], every: bool) -> st
     precede it to its first, the model does to a word alone what it does to it among others. A character that some merge
     does join ("²." in Mistral's) is no word's end or beginning.
     """
-    joined = ["".join(pair) if isinstance(pair, list) else pair.replace(" ", "") for pair in model["merges"]]
-    ends, begins = ({found for text in joined for found in edge.findall(text)} for edge in (_ENDS, _BEGINS))
+    pairs = model["merges"]
+    joined = "\0".join("".join(pair) if isinstance(pair, list) else pair.replace(" ", "") for pair in pairs)
+    ends, begins = set(_ENDS.findall(joined)), set(_BEGINS.findall(joined))
     touched = any(text[-1] in ends or text.lstrip(SPACE)[0] in begins for text in spelled)
     unlike = model["ignore_merges"] or model["continuing_subword_prefix"] or model["end_of_word_suffix"]
-    spaced = regex.compile(f".{SPACE}" if every else f"[^{SPACE}]{SPACE}")
-    if touched or unlike or (model["fuse_unk"] and not model["byte_fallback"]) or any(map(spaced.search, joined)):
+    spaced = regex.search(f"[^\0]{SPACE}" if every else f"[^\0{SPACE}]{SPACE}", joined)
+    if touched or unlike or (model["fuse_unk"] and not model["byte_fallback"]) or spaced:
         return None
     start = f"(?:{SPACE}{'' if every else '+'}|(?<!{WORD}){_unless('?!', begins)})"
     return f"{start}(?>{WORD}+){_unless('?<!', ends)}"

@@ -6,6 +6,9 @@ A regular expression tries alternatives one after another, so a node with many b
 (?=[a-g])(?:…)|(?=[h-p])(?:…), and a character that leads nowhere is turned away in a few steps.
 """
 
+import itertools
+import operator
+import os
 from collections.abc import Iterable
 
 _META = set(r"\.^$*+?{}[]|()/-#&~'’")
@@ -17,26 +20,21 @@ def trie_regex(words: Iterable[str]) -> str:
 
     Raises ValueError for an empty list, which would match the empty string everywhere.
     """
-    root: dict = {}
-    for word in words:
-        node = root
-        for character in word:
-            node = node.setdefault(character, {})
-        node[""] = {}
-    if not root or "" in root:
+    listed = sorted(set(words))
+    if not listed or not listed[0]:
         raise ValueError("a trie needs at least one word, and no empty one")
-    return _fold(root)
+    return _fold(listed, 0)
 
 
-def _fold(node: dict) -> str:
-    ends = "" in node
+def _fold(words: list[str], at: int) -> str:
+    """The rests, from character `at` on, of sorted words that are alike before it."""
+    ends = len(words[0]) == at
     branches = []
-    for first, child in sorted(item for item in node.items() if item[0]):
-        text = escape(first)
-        while len(child) == 1 and "" not in child:  # a run without a branch
-            character, child = next(iter(child.items()))
-            text += escape(character)
-        branches.append((first, text if child == {"": {}} else text + _fold(child)))
+    for first, group in itertools.groupby(words[ends:], operator.itemgetter(at)):
+        those = list(group)
+        shared = len(os.path.commonprefix((those[0], those[-1])))
+        text = "".join(map(escape, those[0][at:shared]))
+        branches.append((first, text + _fold(those, shared)))
     if not branches:
         return ""
     if len(branches) == 1 and not ends:
