@@ -1,10 +1,12 @@
-"""Time and memory of one P1 step with rows that share their parts, against free rows.
+"""Time and memory of one step of P1 and of P3 with rows that share their parts, against free rows.
 
-    python benchmarks/factored.py --out benchmarks/factored.md      # about a quarter of an hour on two cores
+    python benchmarks/factored.py --out benchmarks/factored.md      # about half an hour on two cores
+    python benchmarks/factored.py --sequences 1                     # the shorter texts alone
 
 The model, the step and the measurement are those of p1_step.py: a Llama of two layers with random weights; loss,
 backward, clipping, optimizer; the new rows of embedding and head alone. Every row is made of three of 15,000 parts,
-drawn by Zipf's law, so that a few (affixes) are in thousands of rows. Ratios are those of factored rows over free rows.
+drawn by Zipf's law, so that a few (affixes) are in thousands of rows. P3 has its objective as well, every term at its
+default weight, on random parts: two forms a word, 40 affixes. Ratios are those of factored rows over free rows.
 Memory is that of two processes; time is the median of steps of either kind, turn about in one.
 """
 
@@ -19,8 +21,9 @@ from common import MIB, header, in_own_process, machine, others_share, processor
 from p1_models import LENGTH, MAKERS, base_model
 from p1_step import BUDGET, QUIET, describe, measure
 
-PARTS, OF_ROW = 15_000, 3
+PARTS, OF_ROW, AFFIXES = 15_000, 3, 40
 GRID = {
+    "phase": ("P1", "P3"),
     "vocabulary": ((128_256, 44_195),),
     "hidden": (2048,),
     "sequences": (1, 4),
@@ -42,13 +45,38 @@ class _StepsOfBoth:
         self.callback.on_optimizer_step(None, None, None, optimizer=self.optimizer)
 
 
+def _free(causal: Any, cell: dict[str, Any]):
+    learner, gradients, optimizer = MAKERS["wake2vec"](causal, cell)
+    if cell.get("phase") == "P3":
+        learner.objective = _objective(cell)
+    return learner, gradients, optimizer
+
+
+def _objective(cell: dict[str, Any]) -> Any:
+    """P3's, of random vectors: every word has parts, a root and an affix."""
+    import numpy as np
+
+    from wake2vec.settings.training import Alignment
+    from wake2vec.training.objective_pairs import assemble
+    from wake2vec.training.objectives import Objective
+
+    rng, settings = np.random.default_rng(1), Alignment().model_dump()
+    words = [f"word{row // 2}" for row in range(cell["vocabulary"][1])]
+    targets, roots = (
+        {word: rng.standard_normal(cell["hidden"], np.float32) for word in dict.fromkeys(words)} for _ in range(2)
+    )
+    affixes = {word: [f"-affix{rng.integers(AFFIXES)}"] for word in targets}
+    share = settings["held_out_pairs"]
+    return Objective(assemble(words, (targets, None), (roots, None), affixes, share=share, seed=0), settings, 0)
+
+
 def _factored(causal: Any, cell: dict[str, Any]):
     import numpy as np
     from scipy.sparse import csr_array
 
     from wake2vec.training.factored import share_parts
 
-    learner, gradients, optimizer = MAKERS["wake2vec"](causal, cell)
+    learner, gradients, optimizer = _free(causal, cell)
     rows, rng = cell["vocabulary"][1], np.random.default_rng(0)
     parts = min(PARTS, rows)
     chances = 1 / np.arange(1, parts + 1)
@@ -62,7 +90,7 @@ def _factored(causal: Any, cell: dict[str, Any]):
     return learner, gradients, _StepsOfBoth(optimizer, callback)
 
 
-MAKERS["factored"] = _factored
+MAKERS |= {"free": _free, "factored": _factored}
 
 
 def paired(cell: dict[str, Any]) -> dict[str, Any]:
@@ -93,6 +121,7 @@ def paired(cell: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, help="write the table to this file as well")
+    parser.add_argument("--sequences", type=int, nargs="+", default=GRID["sequences"], help="of 256 tokens, a step")
     arguments = parser.parse_args()
     import bitsandbytes  # noqa: F401  imported once, before the processes fork
 
@@ -100,19 +129,20 @@ def main() -> None:
     import wake2vec.training.fit  # noqa: F401
 
     say = speaker(arguments.out)
-    say(f"# One P1 step with rows that share their parts\n\n{machine()}\n")
+    say(f"# One step with rows that share their parts\n\n{machine()}\n")
     say("Ratios are those of factored rows over free rows. Memory is added memory in MiB.\n")
     names = ("free MiB", "factored MiB", "memory ratio", "free s", "factored s", "time ratio")
-    say(header("vocabulary · hidden · tokens · head · precision", *names))
+    say(header("phase", "vocabulary · hidden · tokens · head · precision", *names))
     ratios = []
-    for values in itertools.product(*GRID.values()):
+    for values in itertools.product(*(GRID | {"sequences": arguments.sequences}).values()):
         cell = dict(zip(GRID, values, strict=True))
-        memory = [in_own_process(measure, cell, method)["memory"] for method in ("wake2vec", "factored")]
+        memory = [in_own_process(measure, cell, method)["memory"] for method in ("free", "factored")]
         time_ = in_own_process(paired, cell)
         mark = "*" if time_["others"] > QUIET else ""
         ratios.append(time_["factored"] / time_["free"])
         cells = (*(f"{size / MIB:,.0f}" for size in memory), f"{memory[1] / memory[0]:.2f}")
-        say(row(describe(cell), *cells, f"{time_['free']:.2f}{mark}", f"{time_['factored']:.2f}", f"{ratios[-1]:.2f}"))
+        times = (f"{time_['free']:.2f}{mark}", f"{time_['factored']:.2f}", f"{ratios[-1]:.2f}")
+        say(row(cell["phase"], describe(cell), *cells, *times))
         progress(f"{describe(cell)}: {time_['pairs']} pairs of steps")
     say(f"\n- time: worst {max(ratios):.2f}, median {statistics.median(ratios):.2f}")
     say(f"- times marked * are those when others used more than {QUIET:.0%} of the machine")
