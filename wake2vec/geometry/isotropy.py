@@ -37,9 +37,9 @@ eigenvectors Z is summed for the 128 that are least or greatest by its second-or
 Permuted: the difference of the groups' figures on at most 500 rows of each, labels base and new shuffled.
 
 Cost, n rows in all: products 6 n d^2 at the speed of the machine's float32 multiplication (Gram matrices twice, half
-each, and projections), 11 eigendecompositions a group in float32, which take longer from about d = n / 30 on (at d =
-5,120 they are half an hour of two cores), and 22 evaluations of sample^2 d a group; memory ten d x d matrices (2 GiB at
-d = 5,120) or a few copies of the sample.
+each, and projections), 11 eigendecompositions a group in float32, which take as long from about d = n / 40 on, and 22
+evaluations of sample^2 d a group; memory eight d x d matrices (1.6 GiB at d = 5,120) or a few copies of the sample.
+benchmarks/geometry.md has times.
 """
 
 import numpy as np

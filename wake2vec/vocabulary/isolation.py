@@ -1,15 +1,17 @@
 """Pre-tokenizers that hand whole words to the BPE model, so that an entry of its vocabulary is one token.
 
-Three steps of a tokenizer.json, each left out where it is not needed:
+A `Split` isolates the forms, their list folded into a trie and bounded by what cannot stand inside a word. Most need no
+list, which is slow to look through:
 
-1. A `Split` in front of everything else the base does. Where no merge of the base joins a word to what stands beside
-   it, every word is made a piece, which leaves the base's ids as they are and costs less than looking it up; else the
-   forms are isolated, their list folded into a trie, bounded by what cannot stand inside a word.
-2. The base's own word-splitting `Split` would cut a form again at an apostrophe, a hyphen or a combining mark; its
-   alternatives are preceded by those forms, as whole pieces only.
-3. `ignore_merges` takes any piece whole that is an entry. A few entries are spelled by no merges (<0x0A> and the other
-   bytes of a SentencePiece model); a text that holds nothing else is cut after its first base token, and so keeps its
-   ids.
+1. A byte-level base isolates words itself. Its own `Split` is preceded by the forms that it cuts (at an apostrophe, a
+   hyphen or a combining mark), and by marks that it would join to a form.
+2. Where no merge of another base joins a word to what stands beside it, every word is made a piece, which leaves the
+   base's ids as they are; before them go the forms that are more than a word.
+3. Else all forms are listed in front of everything that the base does, and once more, as whole pieces, in its own
+   `Split`, which would cut some of them again.
+
+`ignore_merges` takes any piece whole that is an entry. A few entries are spelled by no merges (<0x0A> and the other
+bytes of a SentencePiece model); a piece that holds nothing else is cut after its first base token and so keeps its ids.
 
 Text without coinages is touched by none of them.
 """
@@ -75,6 +77,7 @@ def isolating(base: Tokenizer, spec: dict[str, Any], texts: Sequence[tuple[str, 
     if is_byte_level(steps) and len(splits) == 1 and _isolates(splits[0]):
         in_one = _split("|".join([*_beside(behind, texts, cut), f"(?:{splits[0]['pattern']['Regex']})"]))
         behind = [in_one if step is splits[0] else step for step in behind]
+        plain = []  # entries are spelled in bytes, which these splits do not see
     elif all(map(_is_local, behind)) and (word := word_regex(spec["model"], spelled, every)):
         marks = [MARKS] if behind and behind[0]["pattern"].get("Regex") == MARKS else []
         plain = [_split("|".join([word, *marks])), *behind[len(marks) :]]
@@ -157,13 +160,12 @@ def _words(word: str, texts: Sequence[tuple[str, bool]], every: bool) -> list[st
 
 
 def _unless(looking: str, characters: set[str]) -> str:
-    return (
-        f"({looking}[{''.join(sorted(characters))}])" if characters else ""
-    )  # letters, digits, marks: none is special
+    """A look around that refuses letters, digits and marks, of which none is special in a regular expression."""
+    return f"({looking}[{''.join(sorted(characters))}])" if characters else ""
 
 
-def _split(regex: str) -> dict[str, Any]:
-    return {"type": "Split", "pattern": {"Regex": regex}, "behavior": "Isolated", "invert": False}
+def _split(pattern: str) -> dict[str, Any]:
+    return {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
 
 
 def _isolates(step: dict[str, Any]) -> bool:
