@@ -297,14 +297,14 @@ def whole(shape: tuple[int, int, int], say: Callable[[str], None]) -> None:
     from wake2vec.geometry.vectors import Rows
 
     matrices, fast = make_rows(*shape), in_own_process(speed)
-    rows = Rows(matrices["base"], matrices["new"])
+    rows, after = Rows(matrices["base"], matrices["new"]), _after(matrices)
     n, k, d = shape[0] + shape[1], shape[1], shape[2]
     measures = {
         "norms": (lambda: measure_norms(rows, 0), None),
         "similarity": (lambda: measure_similarity(rows, 0), None),
         "isotropy": (lambda: measure_isotropy(rows, 0), 6 * n * d**2 + 66 * SAMPLE**2 * d),
         "dimension": (lambda: measure_dimension(rows, 0), 24 * min(shape[:2]) * d**2),
-        "PIP loss": (lambda: measure_pip_loss(rows.new, _after(matrices), np.random.default_rng(0)), 38 * k * d**2),
+        "PIP loss": (lambda: measure_pip_loss(rows.new, after, np.random.default_rng(0)), 38 * k * d**2),
     }
     say(f"\n## {shape[0]:,} + {shape[1]:,} x {shape[2]:,}, whole measures with intervals and nulls\n")
     say(f"The rows take {n * d * 4 / MIB:,.0f} MiB; the machine multiplies at {fast / 1e9:,.0f} GFLOP/s.\n")

@@ -193,7 +193,7 @@ def _pieces(steps: list[dict[str, Any]], texts: list[str]) -> list[int]:
 
 
 def _unreachable_guard(base: Tokenizer, spec: dict[str, Any], steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Cuts a piece that is an entry which the base's merges would not make of it, after its first base token.
+    """Cuts a piece that is an entry which the base's merges would not make of it, where its first base token ends.
 
     steps: what cuts the text before; an entry that it cuts is no piece.
     """
@@ -203,7 +203,9 @@ def _unreachable_guard(base: Tokenizer, spec: dict[str, Any], steps: list[dict[s
     parted = {entry: tokens for entry, tokens in parted.items() if len(tokens) > 1}
     rests: dict[str, list[str]] = defaultdict(list)
     for (entry, tokens), pieces in zip(parted.items(), _pieces(steps, list(parted)), strict=True):
-        if pieces == 1:
-            rests[entry[: tokens[0].offsets[1]]].append(entry[tokens[0].offsets[1] :])
+        spelled, ends = entry.encode(), [token.offsets[1] for token in tokens]  # offsets in bytes, not of a character
+        first = next((end for end in ends if end < len(spelled) and spelled[end] & 0xC0 != 0x80), None)
+        if pieces == 1 and first:
+            rests[spelled[:first].decode()].append(spelled[first:].decode())
     cuts = [f"{trie_regex([first])}(?={trie_regex(rest)}\\z)" for first, rest in sorted(rests.items())]
     return [_split(rf"\A(?:{'|'.join(cuts)})")] if cuts else []
