@@ -1,6 +1,6 @@
 """Time and peak memory of the geometry's measures, against the straightforward NumPy, SciPy and scikit-learn way.
 
-    python benchmarks/geometry.py --out benchmarks/geometry.md     # hours on two cores: the large ones one by one
+    python benchmarks/geometry.py --out benchmarks/geometry.md     # an hour on two cores
     python benchmarks/geometry.py --quick                          # small shapes, and whether both give the same figure
 
 Rows are float32: base and new rows with decaying variances and a common direction. Every measurement runs in a process
