@@ -12,6 +12,8 @@ from tokenizers import Tokenizer
 
 from wake2vec.text.corpus import passages_of
 
+BATCH = 512  # texts encoded at once
+
 
 @dataclass(frozen=True)
 class Encoded:
@@ -42,8 +44,10 @@ def begin_id(folder: str | Path) -> int:
 
 
 def encode(tokenizer: Tokenizer, texts: list[str]) -> Encoded:
-    """Encode texts in one batch, without special tokens."""
-    ids = [np.array(e.ids, dtype=np.int64) for e in tokenizer.encode_batch(texts, add_special_tokens=False)]
+    """Encode texts without special tokens, BATCH at a time: an encoding holds far more than its ids."""
+    batches = (texts[start : start + BATCH] for start in range(0, len(texts), BATCH))
+    encodings = (e for batch in batches for e in tokenizer.encode_batch_fast(batch, add_special_tokens=False))
+    ids = [np.array(e.ids, dtype=np.int64) for e in encodings]
     return Encoded(ids, np.array([len(text.encode("utf-8")) for text in texts], dtype=np.int64))
 
 
