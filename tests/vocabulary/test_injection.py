@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from tests.conftest import COINAGES
-from wake2vec.vocabulary.injection import inject
+from wake2vec.vocabulary.injection import _entry_of, inject
 from wake2vec.vocabulary.isolation import word_regex
 
 ROWS = 512  # a padded matrix: past the tokenizer's last id
@@ -113,6 +113,31 @@ def test_words_are_made_pieces_only_where_no_merge_joins_their_edges(passages):
     assert found(("g", ".")) is None and found(("'", "m")) is None  # a form's own edge
     assert found(("a", "▁")) is None and found(("▁", "▁")) is not None
     assert found(("▁", "▁"), every=True) is None and found(every=True) is not None
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"ignore_merges": True},
+        {"continuing_subword_prefix": "##"},
+        {"end_of_word_suffix": "</w>"},
+        {"fuse_unk": True, "byte_fallback": False},
+    ],
+)
+def test_words_are_no_pieces_where_a_model_treats_a_piece_as_more_than_its_merges(passages, option):
+    model = json.loads(llama2_tokenizer(passages).to_str())["model"]
+    assert word_regex(model, ["▁riverling"], False) and word_regex(model | option, ["▁riverling"], False) is None
+
+
+def test_bytes_are_spelled_as_tokenizers_spells_them(passages):
+    text = "".join(map(chr, [*range(0x21, 0x800), 0x2019, 0x65E5, 0x1F600]))
+    in_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    assert _entry_of(json.loads(byte_level_tokenizer(passages).to_str()))(text) == in_bytes.pre_tokenize_str(text)[0][0]
+
+
+def test_a_word_of_nothing_but_the_space_mark_is_refused(base_tokenizer):
+    _, values = inject(base_tokenizer, ROWS, {"▁": ["▁"], "moonbread": ["moonbread"]}, [], [], "word", 0)
+    assert [refused["word"] for refused in values["not_injectable"]] == ["▁"] and len(values["forms"]) == 2
 
 
 def test_new_ids_begin_where_the_matrix_ends(family):

@@ -15,7 +15,7 @@ from wake2vec.vocabulary import isolation
 from wake2vec.vocabulary.injection import inject
 
 FORMS = {"gab": ["gab", "Gab"], "ga'b": ["ga'b"], "'ba": ["'ba"], "a-gg": ["a-gg"], "b2": ["b2"], "gàb": ["gàb"]}
-CHARACTERS = "abcg2²é.,'-<(\n   ab"
+CHARACTERS = "abcg2²é.,'-<(\n   abñ☃"
 AFTER_SPACE, BARE = ("x {} y", "x {}, y", ".\n {}"), ("({})", "x,{},", "“{}”")
 SPACED = ("x  {}.", "x   {}, y")
 LLAMA_3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
@@ -24,8 +24,8 @@ LLAMA_3 += r"|\s+(?!\S)|\s+"
 
 def merged(rng, alphabet, forbidden):
     """(merges, entries that no merge makes) over an alphabet; `forbidden` joins are as rare as the draw has it."""
-    pool, merges, rare = list(alphabet), [], rng.choice([0, 0, 0.1, 0.5])
-    for _ in range(rng.randint(3, 25)):
+    pool, merges, rare = list(alphabet), [], rng.choice([0, 0, 0.1, 0.3])
+    for _ in range(rng.randint(3, 40)):
         a, b = rng.choice(pool), rng.choice(pool)
         if a + b not in pool and (rng.random() < rare or not forbidden(a, b)):
             merges.append((a, b))
@@ -40,9 +40,8 @@ def sentencepiece(rng):
     )
     entries = ["<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), *alphabet, *(a + b for a, b in merges), *extra]
     vocabulary = {entry: i for i, entry in enumerate(entries)}
-    tokenizer = Tokenizer(
-        models.BPE(vocabulary, merges, unk_token="<unk>", byte_fallback=True, fuse_unk=rng.random() < 0.5)
-    )
+    options = {"byte_fallback": rng.random() < 0.7, "fuse_unk": rng.random() < 0.5, "ignore_merges": rng.random() < 0.1}
+    tokenizer = Tokenizer(models.BPE(vocabulary, merges, unk_token="<unk>", **options))
     write_spaces = normalizers.Replace(" ", "▁")
 
     def metaspace(split, scheme="always"):
@@ -91,7 +90,7 @@ def disturbed(make, seed):
     base = make(rng)
     rows = base.get_vocab_size() + 7
     injected, values = inject(base, rows, FORMS, [], [], "word", 0)
-    texts = ["".join(rng.choices(CHARACTERS, k=rng.randint(1, 30))) for _ in range(60)]
+    texts = ["".join(rng.choices(CHARACTERS, k=rng.randint(1, 40))) for _ in range(60)]
     plain = [(text, found) for text in texts if max(found := ids(injected, text), default=0) < rows]
     return [text for text, found in plain if found != ids(base, text)], injected, values
 
@@ -99,9 +98,10 @@ def disturbed(make, seed):
 @pytest.mark.parametrize("make", [sentencepiece, byte_level])
 def test_ids_are_kept_and_every_form_is_one_token(make):
     ways = Counter()
-    for seed in range(120):
+    for seed in range(200):
         wrong, injected, values = disturbed(make, seed)
         assert not wrong, (seed, wrong[0])
+        assert not values["not_injectable"], (seed, values["not_injectable"][0])
         ways["(?>" in injected.to_str()] += 1
         for form in values["forms"]:
             spaced = SPACED if make is sentencepiece else ()
@@ -111,6 +111,7 @@ def test_ids_are_kept_and_every_form_is_one_token(make):
     assert make is byte_level or min(ways[True], ways[False]) > 20  # words as pieces, and the list
 
 
-def test_without_a_look_at_the_merges_ids_would_be_lost(monkeypatch):
-    monkeypatch.setattr(isolation, "_ENDS", regex.compile(r"(?!)"))
-    assert any(disturbed(sentencepiece, seed)[0] for seed in range(60))
+@pytest.mark.parametrize("edge", ["_ENDS", "_BEGINS"])
+def test_without_a_look_at_the_merges_ids_would_be_lost(monkeypatch, edge):
+    monkeypatch.setattr(isolation, edge, regex.compile(r"(?!)"))
+    assert any(disturbed(sentencepiece, seed)[0] for seed in range(200))

@@ -122,7 +122,7 @@ def _word_forms(base: Tokenizer, spec: dict[str, Any], spellings: dict[str, list
     forms, reused, refused, taken = [], [], [], set()
     for word, surfaces in spellings.items():
         for surface in surfaces:
-            if surface.split() != [surface]:
+            if surface.split() != [surface] or not text_of(surface, False):
                 refused.append({"word": word, "reason": f"{surface!r} is empty or has white space in it"})
                 continue
             for start in (True, False):

@@ -85,7 +85,7 @@ def isolating(base: Tokenizer, spec: dict[str, Any], texts: Sequence[tuple[str, 
         if every:  # of which the words are made pieces now
             steps[0] = steps[0] | {"split": False}
     else:
-        behind = [_split("|".join(_forms(texts))), *_guarded(behind, spelled, cut)]
+        behind = [_split("|".join(_forms(texts))), *_guarded(behind, texts, cut)]
     guard = [] if spec["model"]["ignore_merges"] else _unreachable_guard(base, spec, plain)
     return {"type": "Sequence", "pretokenizers": [*steps[:at], *behind, *guard]}
 
@@ -102,29 +102,28 @@ def _forms(texts: Sequence[tuple[str, bool]]) -> list[str]:
     return found
 
 
-def _parted(texts: Sequence[tuple[str, bool]], pieces: list[int]) -> list[tuple[str, bool]]:
-    return [text for text, n in zip(texts, pieces, strict=True) if n > 1]
+def _parted(texts: Sequence[tuple[str, bool]], pieces: list[list[str]]) -> list[tuple[str, bool]]:
+    return [text for text, found in zip(texts, pieces, strict=True) if len(found) > 1]
 
 
-def _beside(steps: list[dict[str, Any]], texts: Sequence[tuple[str, bool]], cut: list[int]) -> list[str]:
+def _beside(steps: list[dict[str, Any]], texts: Sequence[tuple[str, bool]], cut: list[list[str]]) -> list[str]:
     """What goes before the words that a byte-level base isolates itself: the forms that it cuts, and the marks before a
-    form that it cuts or joins to a bracket or a quotation mark.
+    form that it cuts behind a bracket, or joins to it.
     """
-    bare = [(text, n) for (text, start), n in zip(texts, cut, strict=True) if not start]
-    joined = _pieces(steps, ["(" + text for text, _ in bare])
-    after = [text for (text, n), m in zip(bare, joined, strict=True) if n > 1 or m == 1]
+    bare = [text for text, start in texts if not start]
+    joined = _pieces(steps, ["(" + text for text in bare])
+    after = [text for text, pieces in zip(bare, joined, strict=True) if pieces != ["(", text]]
     marks = [f" ?{MARK}+?(?={trie_regex(after)}{NOT_BEFORE})"] if after else []
     return [*_forms(_parted(texts, cut)), *marks]
 
 
-def _guarded(steps: list[dict[str, Any]], spelled: list[str], cut: list[int]) -> list[dict[str, Any]]:
-    """The steps, the first that isolates leaving whole the forms that stand alone."""
-    own = next((step for step in steps if _isolates(step)), None)
-    if own is None or max(cut) == 1:
+def _guarded(steps: list[dict[str, Any]], texts: Sequence[tuple[str, bool]], cut: list[list[str]]) -> list[dict]:
+    """The steps, those that isolate leaving whole the forms that stand alone."""
+    longer = _parted(texts, cut)
+    if not longer:
         return steps
-    again = trie_regex(text for text, pieces in zip(spelled, cut, strict=True) if pieces > 1)
-    whole = _split(rf"\A{again}\z|{own['pattern']['Regex']}")
-    return [whole if step is own else step for step in steps]
+    again = trie_regex(text for text, _ in longer)
+    return [_split(rf"\A{again}\z|{s['pattern']['Regex']}") if _isolates(s) else s for s in steps]
 
 
 def word_regex(model: dict[str, Any], spelled: Sequence[str], every: bool) -> str | None:
@@ -181,15 +180,15 @@ def _is_local(step: dict[str, Any]) -> bool:
     )
 
 
-def _pieces(steps: list[dict[str, Any]], texts: list[str]) -> list[int]:
-    """How many pieces the steps make of each text; bytes are not spelled out."""
+def _pieces(steps: list[dict[str, Any]], texts: list[str]) -> list[list[str]]:
+    """The pieces that the steps make of each text; bytes are not spelled out."""
     spec = {"version": "1.0", "added_tokens": [], "model": {"type": "BPE", "vocab": {}, "merges": []}}
     splits = [step for step in steps if step["type"] != "ByteLevel"]
     if not splits:
-        return [1] * len(texts)
+        return [[text] for text in texts]
     spec["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": splits}
     cut = Tokenizer.from_str(json.dumps(spec)).pre_tokenizer.pre_tokenize_str
-    return [len(cut(text)) for text in texts]
+    return [[piece for piece, _ in cut(text)] for text in texts]
 
 
 def _unreachable_guard(base: Tokenizer, spec: dict[str, Any], steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -205,7 +204,7 @@ def _unreachable_guard(base: Tokenizer, spec: dict[str, Any], steps: list[dict[s
     for (entry, tokens), pieces in zip(parted.items(), _pieces(steps, list(parted)), strict=True):
         spelled, ends = entry.encode(), [token.offsets[1] for token in tokens]  # offsets in bytes, not of a character
         first = next((end for end in ends if end < len(spelled) and spelled[end] & 0xC0 != 0x80), None)
-        if pieces == 1 and first:
+        if len(pieces) == 1 and first:
             rests[spelled[:first].decode()].append(spelled[first:].decode())
     cuts = [f"{trie_regex([first])}(?={trie_regex(rest)}\\z)" for first, rest in sorted(rests.items())]
     return [_split(rf"\A(?:{'|'.join(cuts)})")] if cuts else []
