@@ -14,6 +14,7 @@ New ids begin where the base *matrix* ends, which in a padded vocabulary is past
 
 import json
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -138,7 +139,7 @@ def _word_forms(base: Tokenizer, spec: dict[str, Any], spellings: dict[str, list
 
 def _text_of(base: Tokenizer, spec: dict[str, Any]) -> Callable[[str, bool], str]:
     """(surface, start) -> the form as the pre-tokenizers see it."""
-    normalise = base.normalizer.normalize_str if base.normalizer else str
+    normalise = cache(base.normalizer.normalize_str) if base.normalizer else str
     if is_byte_level(steps_of(spec)):
         return lambda surface, start: normalise(" " + surface if start else surface)
     return lambda surface, start: SPACE * start + normalise(surface).lstrip(SPACE)

@@ -37,6 +37,7 @@ WORD = r"[\p{L}\p{M}\p{N}]"
 # of a word's edges, the characters that a merge joins to others; \0 stands between merges
 _ENDS = regex.compile(rf"{WORD}(?=[^\0\p{{L}}\p{{M}}\p{{N}}])")
 _BEGINS = regex.compile(rf"(?<=[^\0\p{{L}}\p{{M}}\p{{N}}{SPACE}]){WORD}")
+_PLAIN = regex.compile(rf"{SPACE}?{WORD}+")
 _FIRST = regex.compile(rf"{SPACE}?{WORD}+[^\p{{L}}\p{{M}}\p{{N}}]")
 # what ByteLevel(use_regex=True) splits by: GPT-2's, from its published encoder
 GPT2_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
@@ -149,7 +150,8 @@ def word_regex(model: dict[str, Any], spelled: Sequence[str], every: bool) -> st
 
 def _words(word: str, texts: Sequence[tuple[str, bool]], every: bool) -> list[str]:
     """Words, and forms that are more than a word: the likely ones first."""
-    longer = _parted(texts, _pieces([_split(word)], [text for text, _ in texts]))
+    others = [(text, start) for text, start in texts if not _PLAIN.fullmatch(text)]
+    longer = _parted(others, _pieces([_split(word)], [text for text, _ in others]))
     going_on = {found.group()[-1] for text, _ in longer if (found := _FIRST.match(text))}
     found = [f"{word}(?![{''.join(map(escape, sorted(going_on)))}])"] if going_on else []
     spaced = [text[1:] for text, start in texts if start]

@@ -32,9 +32,10 @@ def _fold(words: list[str], at: int) -> str:
     branches = []
     for first, group in itertools.groupby(words[ends:], operator.itemgetter(at)):
         those = list(group)
-        shared = len(os.path.commonprefix((those[0], those[-1])))
+        alone = len(those) == 1
+        shared = len(those[0] if alone else os.path.commonprefix((those[0], those[-1])))
         text = "".join(map(escape, those[0][at:shared]))
-        branches.append((first, text + _fold(those, shared)))
+        branches.append((first, text if alone else text + _fold(those, shared)))
     if not branches:
         return ""
     if len(branches) == 1 and not ends:
