@@ -22,6 +22,7 @@ disturbed   passages without a new token whose ids are not the base tokenizer's
 
 import argparse
 import ast
+import gc
 import itertools
 import shutil
 import statistics
@@ -152,6 +153,8 @@ def disturbed(base: Tokenizer, injected: Tokenizer, base_rows: int, passages: li
 def costs(base: Tokenizer, words: list[str], passages: list[str]) -> tuple[dict[str, Tokenizer], list[list]]:
     """The three tokenizers of a family, and a row of what each costs."""
     base_rows, spellings = base.get_vocab_size(), {word: [word] for word in words}
+    gc.collect()
+    gc.freeze()  # what transformers holds, which the pipeline's job does not import, is not the collector's to look at
     (injected, values), building = timed(inject, base, base_rows, spellings, [], [], "word", 0)
     _, counting = timed(inject, base, base_rows, spellings, passages, [], "word", 0)
     added, adding = timed(with_added_tokens, base, words)

@@ -18,7 +18,7 @@ Text without coinages is touched by none of them.
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import regex
@@ -72,11 +72,10 @@ def isolating(base: Tokenizer, spec: dict[str, Any], texts: Sequence[tuple[str, 
     every = bool(at) and steps[0].get("split", True)  # ▁ begins a piece
     behind = steps[at:]
     spelled = [text for text, _ in texts]
-    cut = _pieces(behind, spelled)
     splits = [step for step in behind if step["type"] != "ByteLevel"]
     plain = behind  # what cuts text without forms
     if is_byte_level(steps) and len(splits) == 1 and _isolates(splits[0]):
-        in_one = _split("|".join([*_beside(behind, texts, cut), f"(?:{splits[0]['pattern']['Regex']})"]))
+        in_one = _split("|".join([*_beside(behind, texts), f"(?:{splits[0]['pattern']['Regex']})"]))
         behind = [in_one if step is splits[0] else step for step in behind]
         plain = []  # entries are spelled in bytes, which these splits do not see
     elif all(map(_is_local, behind)) and (word := word_regex(spec["model"], spelled, every)):
@@ -86,7 +85,7 @@ def isolating(base: Tokenizer, spec: dict[str, Any], texts: Sequence[tuple[str, 
         if every:  # of which the words are made pieces now
             steps[0] = steps[0] | {"split": False}
     else:
-        behind = [_split("|".join(_forms(texts))), *_guarded(behind, texts, cut)]
+        behind = [_split("|".join(_forms(texts))), *_guarded(behind, texts)]
     guard = [] if spec["model"]["ignore_merges"] else _unreachable_guard(base, spec, plain)
     return {"type": "Sequence", "pretokenizers": [*steps[:at], *behind, *guard]}
 
@@ -103,11 +102,13 @@ def _forms(texts: Sequence[tuple[str, bool]]) -> list[str]:
     return found
 
 
-def _parted(texts: Sequence[tuple[str, bool]], pieces: list[list[str]]) -> list[tuple[str, bool]]:
+def _parted(steps: list[dict[str, Any]], texts: Sequence[tuple[str, bool]]) -> list[tuple[str, bool]]:
+    """The forms that the steps cut."""
+    pieces = _pieces(steps, [text for text, _ in texts])
     return [text for text, found in zip(texts, pieces, strict=True) if len(found) > 1]
 
 
-def _beside(steps: list[dict[str, Any]], texts: Sequence[tuple[str, bool]], cut: list[list[str]]) -> list[str]:
+def _beside(steps: list[dict[str, Any]], texts: Sequence[tuple[str, bool]]) -> list[str]:
     """What goes before the words that a byte-level base isolates itself: the forms that it cuts, and the marks before a
     form that it cuts behind a bracket, or joins to it.
     """
@@ -115,12 +116,12 @@ def _beside(steps: list[dict[str, Any]], texts: Sequence[tuple[str, bool]], cut:
     joined = _pieces(steps, ["(" + text for text in bare])
     after = [text for text, pieces in zip(bare, joined, strict=True) if pieces != ["(", text]]
     marks = [f" ?{MARK}+?(?={trie_regex(after)}{NOT_BEFORE})"] if after else []
-    return [*_forms(_parted(texts, cut)), *marks]
+    return [*_forms(_parted(steps, texts)), *marks]
 
 
-def _guarded(steps: list[dict[str, Any]], texts: Sequence[tuple[str, bool]], cut: list[list[str]]) -> list[dict]:
+def _guarded(steps: list[dict[str, Any]], texts: Sequence[tuple[str, bool]]) -> list[dict[str, Any]]:
     """The steps, those that isolate leaving whole the forms that stand alone."""
-    longer = _parted(texts, cut)
+    longer = _parted(steps, texts)
     if not longer:
         return steps
     again = trie_regex(text for text, _ in longer)
@@ -151,7 +152,7 @@ def word_regex(model: dict[str, Any], spelled: Sequence[str], every: bool) -> st
 def _words(word: str, texts: Sequence[tuple[str, bool]], every: bool) -> list[str]:
     """Words, and forms that are more than a word: the likely ones first."""
     others = [(text, start) for text, start in texts if not _PLAIN.fullmatch(text)]
-    longer = _parted(others, _pieces([_split(word)], [text for text, _ in others]))
+    longer = _parted([_split(word)], others)
     going_on = {found.group()[-1] for text, _ in longer if (found := _FIRST.match(text))}
     found = [f"{word}(?![{''.join(map(escape, sorted(going_on)))}])"] if going_on else []
     spaced = [text[1:] for text, start in texts if start]
@@ -182,15 +183,15 @@ def _is_local(step: dict[str, Any]) -> bool:
     )
 
 
-def _pieces(steps: list[dict[str, Any]], texts: list[str]) -> list[list[str]]:
+def _pieces(steps: list[dict[str, Any]], texts: list[str]) -> Iterator[list[str]]:
     """The pieces that the steps make of each text; bytes are not spelled out."""
     spec = {"version": "1.0", "added_tokens": [], "model": {"type": "BPE", "vocab": {}, "merges": []}}
     splits = [step for step in steps if step["type"] != "ByteLevel"]
     if not splits:
-        return [[text] for text in texts]
+        return ([text] for text in texts)
     spec["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": splits}
     cut = Tokenizer.from_str(json.dumps(spec)).pre_tokenizer.pre_tokenize_str
-    return [[piece for piece, _ in cut(text)] for text in texts]
+    return ([piece for piece, _ in cut(text)] for text in texts)
 
 
 def _unreachable_guard(base: Tokenizer, spec: dict[str, Any], steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
