@@ -48,15 +48,20 @@ def test_frozen_base_rows_get_no_gradient_and_new_rows_the_right_one():
     torch.testing.assert_close(ours, theirs)
 
 
-def test_base_in_bfloat16_keeps_the_new_rows_gradient_in_float32():
+@pytest.mark.parametrize("block", [2, 4096])
+def test_a_base_in_bfloat16_rounds_products_and_leaves_the_new_rows_gradient_in_float32(block, monkeypatch):
+    monkeypatch.setattr(loss, "BLOCK", block)
     hidden, targets, base, new = problem(dtype=torch.float32)
-    hidden_half, base_half = hidden.detach().bfloat16(), base.detach().bfloat16()
-    value = loss.cross_entropy(hidden_half, targets, base_half, new)
-    exact = plain(hidden_half.float(), targets, base_half.float(), new, None)
-    assert value.dtype == torch.float32
-    assert value.item() == pytest.approx(exact.item(), rel=1e-2)
-    (gradient,) = torch.autograd.grad(value, [new])
-    assert gradient.dtype == torch.float32
+    half, base_half = hidden.detach().bfloat16().requires_grad_(), base.detach().bfloat16()
+    ours = loss.cross_entropy(half, targets, base_half, new)
+    assert ours.dtype == torch.float32 and ours.item() == loss.token_losses(half, targets, base_half, new).mean().item()
+    rounded = [half.detach().float().requires_grad_(), new.detach().bfloat16().float().requires_grad_()]
+    theirs = plain(rounded[0], targets, base_half.float(), rounded[1], None)
+    assert ours.item() == pytest.approx(theirs.item(), rel=1e-2)
+    found, expected = torch.autograd.grad(ours, [half, new]), torch.autograd.grad(theirs, rounded)
+    assert [gradient.dtype for gradient in found] == [torch.bfloat16, torch.float32]
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a.float(), b, atol=0.01 * float(b.abs().max()), rtol=0.02)
 
 
 def test_token_losses_average_to_the_loss(monkeypatch):

@@ -87,6 +87,19 @@ def test_master_rows_are_float32_whatever_the_base(base, precision):
     assert model.get_input_embeddings()(torch.tensor([[1]])).dtype == getattr(torch, precision)
 
 
+def test_shared_rows_gather_the_gradients_of_lookups_and_of_the_head_over_passes(tied_base):
+    model = load_base(tied_base)
+    inject(model, new_rows(tied_base, 0), None, "shared")
+    train_rows(model, "new")
+    embedding, count = model.get_input_embeddings(), len(base_rows(tied_base)["embedding"])
+    ids = torch.tensor([[1, count + 3, 7, count + 3, count]])
+    (3 * embedding(ids)).sum().backward()  # each vector's gradient is three times `scale` in every place
+    lookups = torch.tensor([1.0, 0, 0, 2, 0])[:, None] * 3 * embedding.scale
+    torch.testing.assert_close(embedding.new.grad, lookups.expand(NEW, embedding.new.shape[1]))
+    (embedding(ids).sum() + (embedding.new * 5).sum()).backward()
+    torch.testing.assert_close(embedding.new.grad, (lookups * 4 / 3 + 5).expand_as(embedding.new))
+
+
 def test_four_bit_bases_train_their_new_rows(base):
     model = load_base(base, "float32", "nf4")
     inject(model, new_rows(base, 0), new_rows(base, 1), "separate")

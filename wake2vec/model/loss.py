@@ -6,23 +6,29 @@ The logits of a chunk of tokens exist once, in float32, and become their own sof
 respect to the hidden states and to whichever of the two weight matrices trains are made in the same pass and kept, so
 that nothing of size tokens x vocabulary outlives its chunk. `cap` is the final soft-capping of Gemma 2
 (cap · tanh(z / cap)), the identity elsewhere.
+
+Logits and the hidden states' gradient are products in the precision of the base rows, with the new rows as well; what
+trains stays float32 and so do its gradients: mixed-precision training (Micikevicius et al. 2018, arXiv 1710.03740).
 """
 
 import torch
 
-CHUNK_BYTES = 64 * 2**20  # of float32 logits at a time
+# of float32 logits at a time, for each byte of a base row's numbers: a float32 product is fast with more tokens only
+CHUNK_BYTES = 32 * 2**20
+BLOCK = 4096  # rows at a time, where something is put into another precision
 
 
-def _chunks(tokens: int, vocabulary: int, like: torch.Tensor):
+def _chunks(tokens: int, vocabulary: int, base: torch.Tensor):
     """(slice of the tokens, matrix for their logits) a chunk; the memory is the same for all.
 
     Rows are padded to 64 numbers, since a matrix product into rows of odd length is slower by half; the padding holds
     -inf, whose softmax is 0.
     """
     columns = -(-vocabulary // 64) * 64
-    size = max(1, min(tokens, CHUNK_BYTES // (like.element_size() * columns)))
+    wide = _wide(base[:0])
+    size = max(1, min(tokens, CHUNK_BYTES * base.element_size() // (wide.element_size() * columns)))
     size = size // 16 * 16 or size
-    memory = torch.empty(size, columns, dtype=like.dtype, device=like.device)
+    memory = torch.empty(size, columns, dtype=wide.dtype, device=base.device)
     for start in range(0, tokens, size):
         part = slice(start, min(start + size, tokens))
         z = memory[: part.stop - part.start]
@@ -39,28 +45,33 @@ def _vocabulary(base: torch.Tensor, new: torch.Tensor | None) -> int:
     return len(base) + (0 if new is None else len(new))
 
 
-def logits(hidden: torch.Tensor, base: torch.Tensor, new: torch.Tensor | None, cap: float | None) -> torch.Tensor:
-    """Logits [tokens, base rows + new rows] in float32 of hidden states [tokens, d].
+def _blocks(rows: torch.Tensor, precision: torch.dtype):
+    """(slice, those rows in the products' precision): all rows, or BLOCK at a time where numbers are converted."""
+    size = max(1, len(rows) if precision.itemsize >= 4 else BLOCK)
+    for start in range(0, len(rows), size):
+        block = slice(start, start + size)
+        yield block, rows[block].to(precision)
 
-    The product with the base rows runs in their own precision, the one with the new rows in theirs.
-    """
-    parts = [_wide(hidden.to(base.dtype) @ base.T)]
-    if new is not None:
-        parts.append(_wide(hidden.to(new.dtype) @ new.T))
-    z = torch.cat(parts, dim=-1) if len(parts) > 1 else parts[0]
+
+def logits(hidden: torch.Tensor, base: torch.Tensor, new: torch.Tensor | None, cap: float | None) -> torch.Tensor:
+    """Logits [tokens, base rows + new rows] in float32 of hidden states [tokens, d]."""
+    sides, hidden = (base,) if new is None else (base, new), hidden.to(base.dtype)
+    products = [hidden @ matrix.T for rows in sides for _, matrix in _blocks(rows, base.dtype)]
+    z = _wide(torch.cat(products, dim=-1))
     return z if cap is None else cap * torch.tanh(z / cap)
 
 
 def _fill_logits(z: torch.Tensor, hidden, base, new, cap) -> None:
     """`logits` without a gradient, written into z [tokens, padded vocabulary]: nothing is joined from two."""
-    vocabulary = _vocabulary(base, new)
+    vocabulary, hidden = _vocabulary(base, new), hidden.to(base.dtype)
     for rows, part in ((base, z[:, : len(base)]), (new, z[:, len(base) : vocabulary])):
         if rows is None:
             continue
-        if rows.dtype == z.dtype:
-            torch.mm(hidden.to(z.dtype), rows.T, out=part)
-        else:
-            part.copy_(hidden.to(rows.dtype) @ rows.T)
+        for block, matrix in _blocks(rows, base.dtype):
+            if matrix.dtype == z.dtype:
+                torch.mm(hidden, matrix.T, out=part[:, block])
+            else:
+                part[:, block] = hidden @ matrix.T
     if cap is not None:
         z[:, :vocabulary].div_(cap).tanh_().mul_(cap)
 
@@ -80,7 +91,7 @@ def _softmax_losses(z: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
 def token_losses(hidden, targets, base, new=None, cap=None) -> torch.Tensor:
     """Negative log-likelihood in nats of each target: [tokens], float32. No gradient."""
     losses = torch.empty(len(targets), dtype=torch.float32, device=hidden.device)
-    for part, z in _chunks(len(targets), _vocabulary(base, new), _wide(hidden[:0])):
+    for part, z in _chunks(len(targets), _vocabulary(base, new), base):
         _fill_logits(z, hidden[part], base, new, cap)
         losses[part] = _softmax_losses(z, targets[part])
     return losses
@@ -94,11 +105,25 @@ def token_losses_and_entropies(hidden, targets, base, new=None, cap=None) -> tup
     """
     losses = torch.empty(len(targets), dtype=torch.float32, device=hidden.device)
     entropies = torch.empty_like(losses)
-    for part, z in _chunks(len(targets), _vocabulary(base, new), _wide(hidden[:0])):
+    for part, z in _chunks(len(targets), _vocabulary(base, new), base):
         _fill_logits(z, hidden[part], base, new, cap)
         losses[part] = _softmax_losses(z, targets[part])
         entropies[part] = torch.special.entr(z, out=z).sum(-1)
     return losses, entropies
+
+
+def _hidden_gradient(d: torch.Tensor, base: torch.Tensor, new: torch.Tensor | None) -> torch.Tensor:
+    """d [tokens, vocabulary] times all rows: [tokens, d], added up in the precision of d."""
+    grad = torch.zeros(len(d), base.shape[1], dtype=d.dtype, device=d.device)
+    for rows, side in ((base, d[:, : len(base)]), (new, d[:, len(base) :])):
+        if rows is None:
+            continue
+        for block, matrix in _blocks(rows, base.dtype):
+            if matrix.dtype == d.dtype:
+                grad.addmm_(side[:, block], matrix)
+            else:
+                grad += side[:, block].to(matrix.dtype) @ matrix
+    return grad
 
 
 class _CrossEntropy(torch.autograd.Function):
@@ -111,24 +136,22 @@ class _CrossEntropy(torch.autograd.Function):
         grad_new = torch.zeros_like(new) if needs_new else None
         total = torch.zeros((), dtype=_wide(hidden[:0]).dtype, device=hidden.device)
         vocabulary = _vocabulary(base, new)
-        for part, d in _chunks(tokens, vocabulary, _wide(hidden[:0])):
+        for part, d in _chunks(tokens, vocabulary, base):
             _fill_logits(d, hidden[part], base, new, cap)
             slope = None if cap is None else 1 - (d[:, :vocabulary] / cap) ** 2
             total += _softmax_losses(d, targets[part]).sum()
             # d loss / d z = (softmax(z) - onehot(target)) / tokens, made in the place of z; divided in the products
             d[torch.arange(len(d), device=d.device), targets[part]] -= 1
+            d = d[:, :vocabulary]
             if slope is not None:
-                d[:, :vocabulary] *= slope
-            d_base, d_new = d[:, : len(base)], d[:, len(base) : vocabulary]
+                d *= slope
             if needs_hidden:
-                grad = d_base.to(base.dtype) @ base
-                if new is not None:
-                    grad = torch.addmm(grad.to(new.dtype), d_new.to(new.dtype), new)
-                grad_hidden[part] = grad.div_(tokens).to(hidden.dtype)
+                grad_hidden[part] = _hidden_gradient(d, base, new).div_(tokens)
+            states = hidden[part].to(d.dtype)
             if needs_base:
-                grad_base.addmm_(d_base.T.to(grad_base.dtype), hidden[part].to(grad_base.dtype), alpha=1 / tokens)
+                grad_base.addmm_(d[:, : len(base)].T, states, alpha=1 / tokens)
             if needs_new:
-                grad_new.addmm_(d_new.T.to(new.dtype), hidden[part].to(new.dtype), alpha=1 / tokens)
+                grad_new.addmm_(d[:, len(base) :].T, states, alpha=1 / tokens)
         # not saved by autograd, which would keep a second reference: a gradient that nobody else holds becomes the
         # parameter's `.grad` without a copy, and for the new rows that copy would be the largest thing in memory
         ctx.gradients, ctx.repeatable, ctx.base_dtype = (grad_hidden, grad_base, grad_new), repeatable, base.dtype

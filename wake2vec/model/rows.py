@@ -7,6 +7,8 @@ resized, so that its rows are bitwise what the checkpoint holds, and nothing is 
 for them. New rows of the head are the embedding's own (`shared`), or a matrix of their own (`separate`).
 """
 
+from functools import partial
+
 import numpy as np
 import torch
 from torch import nn
@@ -25,9 +27,7 @@ class SplitEmbedding(nn.Module):
         self.scale = float(torch.tensor(scale, dtype=base.dtype, device="cpu"))
         self.precision = base.dtype  # of the vectors; base rows that train are float32, whatever the transformer's is
         self.padding_idx = None
-        # rows that the head shares have a dense gradient from there, into which a sparse one is added in place; alone,
-        # the optimizer needs a dense one
-        self.shared = False
+        self.shared = False  # whether the head has the same new rows
 
     @property
     def weight(self) -> torch.Tensor:
@@ -40,9 +40,24 @@ class SplitEmbedding(nn.Module):
         is_new = ids >= boundary
         if len(self.new):
             places = (ids - boundary).clamp(min=0)
-            new = nn.functional.embedding(places, self.new, sparse=self.shared).to(self.precision)
-            vectors = torch.where(is_new.unsqueeze(-1), new, vectors)
+            vectors = torch.where(is_new.unsqueeze(-1), self._look_up(places).to(self.precision), vectors)
         return vectors if self.scale == 1.0 else vectors * self.scale
+
+    def _look_up(self, places: torch.Tensor) -> torch.Tensor:
+        """New rows [..., d] whose gradient reaches `new`."""
+        if not (self.shared and self.new.requires_grad and torch.is_grad_enabled()):
+            return nn.functional.embedding(places, self.new)
+        # the head's gradient is a matrix of all rows; autograd would make a second one to add these few to it
+        vectors = nn.functional.embedding(places, self.new.detach()).requires_grad_()
+        vectors.register_hook(partial(self._add_gradient, places))
+        return vectors
+
+    @torch.no_grad()
+    def _add_gradient(self, places: torch.Tensor, gradient: torch.Tensor) -> None:
+        if self.new.grad is None:
+            self.new.grad = torch.zeros_like(self.new)
+        # accumulating `index_put_` adds in the same order each time on a GPU as well, `index_add_` does not
+        self.new.grad.index_put_((places,), gradient, accumulate=True)
 
 
 class SplitHead(nn.Module):
