@@ -100,6 +100,37 @@ def test_shared_rows_gather_the_gradients_of_lookups_and_of_the_head_over_passes
     torch.testing.assert_close(embedding.new.grad, (lookups * 4 / 3 + 5).expand_as(embedding.new))
 
 
+class Small(torch.nn.Module):
+    """An objective of one term, as a learner calls it."""
+
+    weights = {"norm": 0.5}
+
+    def terms(self, new, step):
+        return {"norm": new.square().sum()}
+
+    def weighted(self, terms):
+        return 0.5 * terms["norm"]
+
+
+def test_a_recorded_gradient_of_shared_rows_has_the_lookups_in_it(tied_base):
+    from wake2vec.training.trainer import Learner
+
+    model = load_base(tied_base)
+    inject(model, new_rows(tied_base, 0), None, "shared")
+    train_rows(model, "new")
+    new, count = model.get_input_embeddings().new, len(base_rows(tied_base)["embedding"])
+    ids = torch.tensor([[1, count + 3, 7, count + 3, count, 9]])
+    Learner(model)(ids).backward()
+    of_the_loss, new.grad = new.grad, None
+    learner = Learner(model, Small()).train()
+    for recording in (True, False, True):
+        learner.record, new.grad = recording, None
+        learner(ids).backward()
+        torch.testing.assert_close(new.grad, of_the_loss + new.detach())
+        assert learner.recorded["grad_lm"] == pytest.approx(float(of_the_loss.norm()), rel=1e-5)
+        assert learner.recorded["grad_norm_term"] == pytest.approx(float(new.detach().norm()), rel=1e-5)
+
+
 def test_four_bit_bases_train_their_new_rows(base):
     model = load_base(base, "float32", "nf4")
     inject(model, new_rows(base, 0), new_rows(base, 1), "separate")

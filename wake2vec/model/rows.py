@@ -28,6 +28,7 @@ class SplitEmbedding(nn.Module):
         self.precision = base.dtype  # of the vectors; base rows that train are float32, whatever the transformer's is
         self.padding_idx = None
         self.shared = False  # whether the head has the same new rows
+        self.in_place = True  # where it has, add to their gradient in place; False for `torch.autograd.grad`
 
     @property
     def weight(self) -> torch.Tensor:
@@ -45,8 +46,8 @@ class SplitEmbedding(nn.Module):
 
     def _look_up(self, places: torch.Tensor) -> torch.Tensor:
         """New rows [..., d] whose gradient reaches `new`."""
-        if not (self.shared and self.new.requires_grad and torch.is_grad_enabled()):
-            return nn.functional.embedding(places, self.new)
+        if not (self.shared and self.in_place and self.new.requires_grad and torch.is_grad_enabled()):
+            return nn.functional.embedding(places, self.new, sparse=self.shared)
         # the head's gradient is a matrix of all rows; autograd would make a second one to add these few to it
         vectors = nn.functional.embedding(places, self.new.detach()).requires_grad_()
         vectors.register_hook(partial(self._add_gradient, places))
@@ -56,8 +57,11 @@ class SplitEmbedding(nn.Module):
     def _add_gradient(self, places: torch.Tensor, gradient: torch.Tensor) -> None:
         if self.new.grad is None:
             self.new.grad = torch.zeros_like(self.new)
-        # accumulating `index_put_` adds in the same order each time on a GPU as well, `index_add_` does not
-        self.new.grad.index_put_((places,), gradient, accumulate=True)
+        # what adds in the same order each time is another function on another device
+        if self.new.device.type == "cpu":
+            self.new.grad.index_add_(0, places.flatten(), gradient.flatten(0, -2))
+        else:
+            self.new.grad.index_put_((places,), gradient, accumulate=True)
 
 
 class SplitHead(nn.Module):

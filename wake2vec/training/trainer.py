@@ -57,8 +57,10 @@ class Learner(nn.Module):
 
     def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
         """Mean next-token cross-entropy of ids [batch, sequence] in nats, plus the weighted objective."""
-        hidden = hidden_states(self.causal, input_ids)[:, :-1].flatten(0, 1)
         recording = self.record and self.training and self.objective is not None
+        if self.objective is not None:
+            self.causal.get_input_embeddings().in_place = not recording
+        hidden = hidden_states(self.causal, input_ids)[:, :-1].flatten(0, 1)
         loss = cross_entropy(hidden, input_ids[:, 1:].flatten(), *head_of(self.causal), repeatable=recording)
         if self.objective is None:
             return loss
