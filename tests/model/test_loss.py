@@ -20,11 +20,45 @@ def plain(hidden, targets, base, new, cap):
     return reference(z if cap is None else cap * torch.tanh(z / cap), targets)
 
 
+def chunks_of(tokens, vocabulary, precision=torch.float32):
+    """Tokens of each chunk, and bytes of the memory that is held for all of them."""
+    found = [(len(z), z.untyped_storage().nbytes()) for _, z in loss._chunks(tokens, vocabulary, like(precision))]
+    return [size for size, _ in found], max((held for _, held in found), default=0)
+
+
+def like(precision):
+    return torch.empty((1, 4), dtype=precision)
+
+
+def in_chunks(sizes, monkeypatch):
+    """37 tokens at a time, or 16 where one would be too much for the bytes that there are."""
+    if len(sizes) > 1:
+        monkeypatch.setattr(loss, "LEAST_BYTES", 1)
+        monkeypatch.setattr(loss, "MOST_BYTES", 1)
+    assert chunks_of(37, 25)[0] == sizes
+
+
+@pytest.mark.parametrize(
+    ("tokens", "vocabulary", "precision", "sizes"),
+    [
+        (0, 1_000, torch.float32, []),
+        (5, 1_000, torch.float32, [5]),
+        (1_024, 5_000, torch.bfloat16, [1_024]),  # no fewer than 32 MiB, 1,677 tokens here: all at once
+        (256, 172_451, torch.bfloat16, [64] * 4),  # a quarter
+        (256, 172_451, torch.float32, [128] * 2),  # a half
+        (1_024, 172_451, torch.bfloat16, [176] * 5 + [144]),  # 128 MiB hold 194 tokens
+    ],
+)
+def test_chunks_are_alike_and_as_large_as_is_fast_but_bounded(tokens, vocabulary, precision, sizes):
+    found, held = chunks_of(tokens, vocabulary, precision)
+    assert found == sizes and held <= loss.MOST_BYTES
+
+
 @pytest.mark.parametrize("cap", [None, 2.5])
-@pytest.mark.parametrize("chunk_bytes", [64 * 2**20, 4 * 16 * 2])  # one chunk; two tokens a chunk
-def test_value_and_gradients_are_torchs(cap, chunk_bytes, monkeypatch):
-    monkeypatch.setattr(loss, "CHUNK_BYTES", chunk_bytes)
-    inputs = problem()
+@pytest.mark.parametrize("chunks", [[37], [16, 16, 5]])
+def test_value_and_gradients_are_torchs(cap, chunks, monkeypatch):
+    in_chunks(chunks, monkeypatch)
+    inputs = problem(tokens=37)
     ours = loss.cross_entropy(*inputs, cap)
     theirs = plain(*inputs, cap)
     assert ours.item() == pytest.approx(theirs.item(), abs=1e-12)
@@ -65,8 +99,8 @@ def test_a_base_in_bfloat16_rounds_products_and_leaves_the_new_rows_gradient_in_
 
 
 def test_token_losses_average_to_the_loss(monkeypatch):
-    monkeypatch.setattr(loss, "CHUNK_BYTES", 4 * 16 * 3)
-    inputs = problem(dtype=torch.float32)
+    in_chunks([16, 16, 5], monkeypatch)
+    inputs = problem(tokens=37, dtype=torch.float32)
     losses = loss.token_losses(*inputs)
     torch.testing.assert_close(losses.mean(), plain(*inputs, None).float())
     assert not losses.requires_grad
@@ -81,7 +115,7 @@ def test_without_new_rows_it_is_the_plain_head():
 @pytest.mark.parametrize("cap", [None, 2.5])
 @pytest.mark.parametrize("scale", [1.0, 40.0])  # spread out, and all but certain
 def test_entropies_are_torchs(cap, scale, monkeypatch):
-    monkeypatch.setattr(loss, "CHUNK_BYTES", 4 * 64 * 16)  # 16 of 37 tokens a chunk: the last is not full
+    in_chunks([16, 16, 5], monkeypatch)
     hidden, targets, base, new = problem(tokens=37, base=50, new=23, d=8, dtype=torch.float32)
     losses, entropies = loss.token_losses_and_entropies(scale * hidden, targets, base, new, cap)
     torch.testing.assert_close(losses, loss.token_losses(scale * hidden, targets, base, new, cap), atol=0, rtol=0)

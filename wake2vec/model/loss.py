@@ -13,21 +13,23 @@ trains stays float32 and so do its gradients: mixed-precision training (Micikevi
 
 import torch
 
-# of float32 logits at a time, for each byte of a base row's numbers: a float32 product is fast with more tokens only
-CHUNK_BYTES = 32 * 2**20
-BLOCK = 4096  # rows at a time, where something is put into another precision
+LEAST_BYTES, MOST_BYTES = 32 * 2**20, 128 * 2**20  # of float32 logits at a time
+BLOCK = 2048  # rows at a time, where something is put into another precision
 
 
 def _chunks(tokens: int, vocabulary: int, base: torch.Tensor):
     """(slice of the tokens, matrix for their logits) a chunk; the memory is the same for all.
 
-    Rows are padded to 64 numbers, since a matrix product into rows of odd length is slower by half; the padding holds
-    -inf, whose softmax is 0.
+    A quarter of the tokens at a time, or half of them beside a float32 base, whose products are fast with more only;
+    but no fewer than LEAST_BYTES hold and no more than MOST_BYTES do. Rows are padded to 64 numbers, since a matrix
+    product into rows of odd length is slower by half; the padding holds -inf, whose softmax is 0.
     """
     columns = -(-vocabulary // 64) * 64
     wide = _wide(base[:0])
-    size = max(1, min(tokens, CHUNK_BYTES * base.element_size() // (wide.element_size() * columns)))
-    size = size // 16 * 16 or size
+    least, most = (size // (wide.element_size() * columns) for size in (LEAST_BYTES, MOST_BYTES))
+    size = max(1, least, min(most, tokens * base.element_size() // 8))
+    chunks = max(1, -(-tokens // size))
+    size = max(1, min(tokens, -(-tokens // (16 * chunks)) * 16))  # all alike, in sixteens: products are faster so
     memory = torch.empty(size, columns, dtype=wide.dtype, device=base.device)
     for start in range(0, tokens, size):
         part = slice(start, min(start + size, tokens))

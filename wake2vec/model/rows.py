@@ -27,8 +27,7 @@ class SplitEmbedding(nn.Module):
         self.scale = float(torch.tensor(scale, dtype=base.dtype, device="cpu"))
         self.precision = base.dtype  # of the vectors; base rows that train are float32, whatever the transformer's is
         self.padding_idx = None
-        self.shared = False  # whether the head has the same new rows
-        self.in_place = True  # where it has, add to their gradient in place; False for `torch.autograd.grad`
+        self.in_place = True  # add to the new rows' gradient in place; False for `torch.autograd.grad`
 
     @property
     def weight(self) -> torch.Tensor:
@@ -46,9 +45,10 @@ class SplitEmbedding(nn.Module):
 
     def _look_up(self, places: torch.Tensor) -> torch.Tensor:
         """New rows [..., d] whose gradient reaches `new`."""
-        if not (self.shared and self.in_place and self.new.requires_grad and torch.is_grad_enabled()):
-            return nn.functional.embedding(places, self.new, sparse=self.shared)
-        # the head's gradient is a matrix of all rows; autograd would make a second one to add these few to it
+        if not (self.in_place and self.new.requires_grad and torch.is_grad_enabled()):
+            return nn.functional.embedding(places, self.new)
+        # the gradient, which a tied head's may be in already, is a matrix of all rows; autograd would make a second
+        # one to add these few to it
         vectors = nn.functional.embedding(places, self.new.detach()).requires_grad_()
         vectors.register_hook(partial(self._add_gradient, places))
         return vectors
@@ -101,7 +101,6 @@ def inject(causal: nn.Module, embedding_rows: np.ndarray, head_rows: np.ndarray 
     # Gemma's embedding multiplies by sqrt(d) inside its own module; the split one has to do the same
     scale = float(getattr(inputs, "scalar_embed_scale", 1.0))
     causal.set_input_embeddings(SplitEmbedding(inputs.weight, new, scale))
-    causal.get_input_embeddings().shared = new_head is new
     causal.set_output_embeddings(SplitHead(base_head, new_head))
     causal.config.vocab_size = len(inputs.weight) + len(new)
     causal.config.tie_word_embeddings = False  # sharing is by reference here; nothing may re-tie the modules
