@@ -98,6 +98,17 @@ def _gemma(folder: Path) -> Tokenizer:
     return with_pipeline(sentencepiece_v3(folder), normalizer=_replace(" ", "▁"), pre_tokenizer=split)
 
 
+SPECIAL = ["<|begin_of_text|>", "<|end_of_text|>"]
+ADDED = [*SPECIAL, "<|im_start|>"]
+
+
+def with_added_tokens(tokenizer: Tokenizer) -> Tokenizer:
+    """As Llama 3, Qwen 2.5 and Phi-3 have it: tokens behind the model's own vocabulary."""
+    tokenizer.add_special_tokens(SPECIAL)
+    tokenizer.add_tokens([token for token in ADDED if token not in SPECIAL])
+    return tokenizer
+
+
 REAL = {
     "SentencePiece v3": sentencepiece_v3,
     "Llama 2's pipeline": _llama2,

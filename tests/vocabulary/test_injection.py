@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from tests.conftest import COINAGES
+from tests.vocabulary.conftest import ADDED, with_added_tokens
+from wake2vec.errors import UserError
+from wake2vec.text.encoding import begin_id
 from wake2vec.vocabulary.injection import _entry_of, inject
 from wake2vec.vocabulary.isolation import word_regex
 
@@ -229,6 +232,27 @@ def test_saved_and_loaded_by_autotokenizer_alone(injected, base, tmp_path):
     assert loaded.decode(loaded.encode(text, add_special_tokens=False)) == text
 
 
+def test_added_tokens_keep_their_ids_whichever_way_words_are_matched(passages, tmp_path):
+    from transformers import AutoTokenizer
+
+    base = with_added_tokens(byte_level_tokenizer(passages))
+    at = {token: base.token_to_id(token) for token in ADDED}
+    assert min(at.values()) == base.get_vocab_size(with_added_tokens=False)  # behind the model's own
+    for match in ("word", "substring"):
+        tokenizer, values = inject(base, ROWS, COINAGES, passages, [], match, min_fires=0)
+        assert at == {token: tokenizer.token_to_id(token) for token in ADDED}
+        assert [tokenizer.id_to_token(form["id"]) for form in values["forms"]] == [f["form"] for f in values["forms"]]
+        tokenizer.save(str(tmp_path / "tokenizer.json"))
+        config = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": ADDED[0], "eos_token": ADDED[1]}
+        (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+        loaded = AutoTokenizer.from_pretrained(tmp_path)
+        assert (loaded.bos_token_id, loaded.eos_token_id) == (at[ADDED[0]], at[ADDED[1]])
+        assert begin_id(tmp_path) == at[ADDED[0]]
+        text = "<|im_start|>A riverling<|end_of_text|>"
+        assert loaded.encode(text)[0] == at["<|im_start|>"] and loaded.encode(text)[-1] == at["<|end_of_text|>"]
+        assert loaded.decode(loaded.encode(text)) == text
+
+
 def test_empty_lexicon_is_the_base_tokenizer(base_tokenizer, passages):
     tokenizer, values = inject(base_tokenizer, ROWS, {}, passages, [])
     assert values["forms"] == []
@@ -238,3 +262,10 @@ def test_empty_lexicon_is_the_base_tokenizer(base_tokenizer, passages):
 def test_passages_that_do_not_come_back_are_counted(base_tokenizer, passages):
     _, values = inject(base_tokenizer, ROWS, COINAGES, [*passages, "two ▁ marks"], [])
     assert values["round_trip"] == {"passages": len(passages) + 1, "lost": 1}  # ▁ itself decodes to a space
+
+
+@pytest.mark.parametrize("match", ["word", "substring"])
+def test_a_base_that_is_no_bpe_is_refused(match):
+    pieces = Tokenizer(models.WordPiece({"[UNK]": 0, "the": 1}, unk_token="[UNK]"))
+    with pytest.raises(UserError, match="needs a BPE tokenizer; the base has WordPiece"):
+        inject(pieces, ROWS, COINAGES, [], [], match)

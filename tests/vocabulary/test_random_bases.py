@@ -10,6 +10,7 @@ import pytest
 import regex
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
+from tests.vocabulary.conftest import ADDED, with_added_tokens
 from wake2vec.bases.tokenizer import MARKS
 from wake2vec.vocabulary import isolation
 from wake2vec.vocabulary.injection import inject
@@ -88,9 +89,12 @@ def disturbed(make, seed):
     """Texts without a new token whose ids are not the base's, of 60 random ones; and the injected tokenizer's parts."""
     rng = random.Random(seed)
     base = make(rng)
+    if rng.random() < 0.5:
+        with_added_tokens(base)
     rows = base.get_vocab_size() + 7
     injected, values = inject(base, rows, FORMS, [], [], "word", 0)
-    texts = ["".join(rng.choices(CHARACTERS, k=rng.randint(1, 40))) for _ in range(60)]
+    assert injected.get_vocab().items() >= base.get_vocab().items()
+    texts = ["".join(rng.choices([*CHARACTERS, rng.choice(ADDED)], k=rng.randint(1, 40))) for _ in range(60)]
     plain = [(text, found) for text in texts if max(found := ids(injected, text), default=0) < rows]
     return [text for text, found in plain if found != ids(base, text)], injected, values
 

@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from tests.conftest import SHARED
-from tests.vocabulary.conftest import ALWAYS_AFTER_SPACE, BYTE_LEVEL, REAL, english, sentencepiece_v3, tekken
+from tests.vocabulary.conftest import (
+    ADDED,
+    ALWAYS_AFTER_SPACE,
+    BYTE_LEVEL,
+    REAL,
+    english,
+    sentencepiece_v3,
+    tekken,
+    with_added_tokens,
+)
 from wake2vec.vocabulary.injection import inject
 
 PADDING = 64  # rows of the matrix beyond the tokenizer's last id
@@ -20,7 +29,7 @@ RUNS = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 @pytest.fixture(scope="module", params=REAL)
 def family(request, wake_words, tmp_path_factory):
     """(name, base tokenizer, tokenizer with the whole list, values of injection.json, first new id)."""
-    base = REAL[request.param](tmp_path_factory.mktemp("tokenizer"))
+    base = with_added_tokens(REAL[request.param](tmp_path_factory.mktemp("tokenizer")))
     rows = base.get_vocab_size() + PADDING
     written = {word: list(dict.fromkeys([word, word.capitalize()])) for word in wake_words[:2000]}
     written |= {word: [word] for word in wake_words[2000:]}
@@ -41,6 +50,18 @@ def test_every_form_is_a_row_or_is_reused(family, wake_words):
     assert len(missing) == 0
     assert [form["id"] for form in values["forms"]] == list(range(rows, rows + len(values["forms"])))
     assert tokenizer.get_vocab_size() == base.get_vocab_size() + len(values["forms"])
+
+
+def test_every_token_of_the_base_keeps_its_id(family):
+    _, base, tokenizer, values, _ = family
+    before, after = base.get_vocab(), tokenizer.get_vocab()
+    assert before == {token: after[token] for token in before} and set(ADDED) <= before.keys()
+    assert len(set(after.values())) == len(after) == len(before) + len(values["forms"])
+    text = "<|begin_of_text|>the <|im_start|>riverrun<|end_of_text|>"
+    assert not set(map(base.token_to_id, ADDED)) - set(tokenizer.encode(text).ids)
+    assert tokenizer.decode(tokenizer.encode(text).ids, skip_special_tokens=False) == base.decode(
+        base.encode(text).ids, skip_special_tokens=False
+    )
 
 
 def test_english_without_coinages_keeps_every_id(family, wake_words):
@@ -120,7 +141,19 @@ def test_digits_and_marks_are_part_of_a_word_where_the_base_thinks_so(family, wa
     assert changed == 0 or name in BYTE_LEVEL
 
 
-PIECES = ["riverrun", "Riverrun", "bygmester", "andrée's", "arrah-na-poghue", "the", "<0x0A>", "<s>x", "▁"[:0], "don't"]
+PIECES = [
+    *ADDED,
+    "riverrun",
+    "Riverrun",
+    "bygmester",
+    "andrée's",
+    "arrah-na-poghue",
+    "the",
+    "<0x0A>",
+    "<s>x",
+    "▁"[:0],
+    "don't",
+]
 
 
 @settings(max_examples=150, deadline=None)

@@ -48,15 +48,16 @@ def inject(
     match: "word", or "substring" for the notebooks' `add_tokens`.
     min_fires: a form that fires less often in the training passages gets no row; 0 keeps every form.
 
-    Returns the new tokenizer and the values of injection.json.
+    Returns the new tokenizer and the values of injection.json. Raises UserError for a base that is no BPE.
     """
     spec = json.loads(base.to_str())
+    if spec["model"]["type"] != "BPE":
+        raise UserError(f"injection needs a BPE tokenizer; the base has {spec['model']['type']}.")
+    spec = _with_ids_kept(spec)
     if match == "substring":
         forms, reused, refused = _substring_forms(base, spellings)
         build = _with_added_tokens
     else:
-        if spec["model"]["type"] != "BPE":
-            raise UserError(f"whole-word injection needs a BPE tokenizer; the base has {spec['model']['type']}.")
         forms, reused, refused = _word_forms(base, spec, spellings)
         build = _with_whole_words
     tokenizer = build(base, spec, base_rows, forms)
@@ -105,6 +106,16 @@ def inject(
         "not_injectable": refused,
         "round_trip": {"passages": len(train) + len(valid), "lost": not_coming_back(tokenizer, [*train, *valid])},
     }
+
+
+def _with_ids_kept(spec: dict[str, Any]) -> dict[str, Any]:
+    """A base's tokenizer.json whose model has its added tokens as well ("<|begin_of_text|>", "<|im_start|>").
+
+    A loaded tokenizer gives an added token the model's id for it, or else the next one after the model's last,
+    whatever is written beside it: with new rows in the model, it would be another id, and a new row's.
+    """
+    added = {token["content"]: token["id"] for token in spec["added_tokens"]}
+    return spec | {"model": spec["model"] | {"vocab": spec["model"]["vocab"] | added}}
 
 
 def not_coming_back(tokenizer: Tokenizer, passages: list[str]) -> int:
