@@ -53,6 +53,24 @@ def test_every_precision_is_read_exactly_without_torch(tmp_path):
     assert storage.load_arrays(tmp_path / "t.safetensors", ["f32"]).keys() == {"f32"}
 
 
+def test_a_file_that_is_cut_short_is_damaged_and_one_that_memory_cannot_hold_is_not(tmp_path, monkeypatch):
+    path = tmp_path / "t.safetensors"
+    save_file({"a": torch.randn(30, 5)}, path)
+    whole = path.read_bytes()
+    for damaged in (whole[:-1], whole[:40], whole[:4], whole.replace(b"[30,5]", b"[31,5]"), b"\xff" * len(whole)):
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match="t.safetensors is damaged: it is cut short"):
+            storage.load_arrays(path)
+
+    def full(*_):
+        raise MemoryError
+
+    path.write_bytes(whole)
+    monkeypatch.setattr(np, "fromfile", full)
+    with pytest.raises(MemoryError):
+        storage.load_arrays(path)
+
+
 def test_publish_moves_in_order_and_overwrites(tmp_path):
     (tmp_path / "in").mkdir()
     for name in "ab":

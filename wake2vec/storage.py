@@ -165,14 +165,20 @@ def load_arrays(path: str | Path, names: list[str] | None = None) -> dict[str, n
     arrays = {}
     try:
         with open(path, "rb") as file:
-            length = int.from_bytes(file.read(8), "little")
+            length, size = int.from_bytes(file.read(8), "little"), os.fstat(file.fileno()).st_size
+            if 8 + length > size:
+                raise ValueError(length)
             header = json.loads(file.read(length))
             for name in names if names is not None else [key for key in header if key != "__metadata__"]:
                 entry = header[name]
-                file.seek(8 + length + entry["data_offsets"][0])
-                arrays[name] = np.fromfile(file, _numpy_type(entry["dtype"]), math.prod(entry["shape"]))
+                dtype, count = np.dtype(_numpy_type(entry["dtype"])), math.prod(entry["shape"])
+                start, end = entry["data_offsets"]
+                if end - start != count * dtype.itemsize or 8 + length + end > size:
+                    raise ValueError(name)
+                file.seek(8 + length + start)
+                arrays[name] = np.fromfile(file, dtype, count)
                 arrays[name] = arrays[name].reshape(entry["shape"])
-    except (ValueError, MemoryError, OverflowError):
+    except (ValueError, OverflowError):
         raise UserError(f"{path} {_DAMAGED} it is cut short or no safetensors file. {_REMEDY}") from None
     stored = header.get("__metadata__", {}).get(CONTENT)
     if names is None and stored and stored != _content_hash(arrays):
@@ -207,5 +213,7 @@ def _numpy_type(dtype: str) -> type:
 
 def _widened(array: np.ndarray, dtype: str) -> np.ndarray:
     if dtype == "BF16":
-        return (array.astype(np.uint32) << 16).view(np.float32)
+        wide = array.astype(np.uint32)
+        wide <<= 16
+        return wide.view(np.float32)
     return array.astype(np.float32) if dtype == "F16" else array

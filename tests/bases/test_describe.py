@@ -116,3 +116,28 @@ def test_a_kept_tokenizer_says_the_same_as_the_base(base, base_tokenizer, passag
     kept = load_tokenizer(tmp_path)
     for passage in passages[:5]:
         assert kept.encode(passage).ids == base_tokenizer.encode(passage).ids
+
+
+def test_what_a_fine_tuning_left_in_a_tokenizer_is_not_kept_but_its_side_of_padding_is(base, base_tokenizer, tmp_path):
+    from tokenizers import Tokenizer
+    from transformers import AutoTokenizer
+
+    cut = Tokenizer.from_str(base_tokenizer.to_str())
+    cut.enable_truncation(4)
+    cut.enable_padding(length=8)
+    folder = tokenizer_folder(tmp_path / "base", cut, base, padding_side="left")
+    text = "the river ran past the church and the castle"
+    assert len(load_tokenizer(folder).encode(text).ids) == 8
+    save_tokenizer(folder, tmp_path / "kept", 1000)
+    assert load_tokenizer(tmp_path / "kept").encode(text).ids == base_tokenizer.encode(text).ids
+    assert AutoTokenizer.from_pretrained(tmp_path / "kept").padding_side == "left"
+
+
+def test_the_side_that_a_tokenizers_class_pads_on_is_kept(base, base_tokenizer, tmp_path):
+    from transformers import AutoTokenizer
+
+    folder = tokenizer_folder(tmp_path / "base", base_tokenizer, base, tokenizer_class="GemmaTokenizer")
+    before = AutoTokenizer.from_pretrained(folder).padding_side
+    assert before == "left"
+    save_tokenizer(folder, tmp_path / "kept", 1000)
+    assert AutoTokenizer.from_pretrained(tmp_path / "kept").padding_side == before

@@ -290,6 +290,18 @@ def test_a_chat_template_and_odd_generation_settings_come_along(base_tokenizer, 
     assert "chat_template.jinja" in values["files"]
 
 
+def test_code_of_the_hubs_that_the_base_does_without_is_not_asked_for(base_tokenizer, tmp_path):
+    from transformers import AutoModelForCausalLM
+
+    manifest = write_checkpoint(tmp_path / "base", base_tokenizer, "phi3", False)
+    config = json.loads((tmp_path / "base/config.json").read_text())
+    config["auto_map"] = {"AutoConfig": "configuration_phi3.Phi3Config"}  # as Phi-3.5's has it
+    (tmp_path / "base/config.json").write_text(json.dumps(config))
+    export(make_run(tmp_path / "run", manifest, "native"), MODEL, tmp_path / "merged")
+    loaded = AutoModelForCausalLM.from_pretrained(tmp_path / "merged", trust_remote_code=True)
+    assert type(loaded).__module__.startswith("transformers.")
+
+
 @pytest.fixture
 def earlier(tmp_path, checkpoint):
     """A run and what an earlier export of it wrote: (paths, folder, file -> hash)."""

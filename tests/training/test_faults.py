@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from tests.training.conftest import MODEL, ROWS, block, p1, same
 from wake2vec.errors import Interrupted, UserError
 from wake2vec.settings import Adapter, Rows
 from wake2vec.storage import load_arrays
-from wake2vec.training import phases, trainer
+from wake2vec.training import fit, phases, trainer
 
 # Inputs ---------------------------------------------------------------------------------------------------------------
 
@@ -111,6 +112,39 @@ def test_one_sequence_that_does_not_fit_is_explained(run, tmp_path, monkeypatch)
     monkeypatch.setattr(trainer.Learner, "forward", too_large(0))
     with pytest.raises(UserError, match=r"out of memory even with one sequence of 32 tokens.*Lower p1.sequence"):
         p1(run, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("said", "is_memory"),
+    [
+        ("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes", True),
+        ("CUDA error: out of memory", True),
+        ("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`", True),
+        ("CUDA error: device-side assert triggered", False),
+    ],
+)
+def test_want_of_memory_is_known_in_all_of_its_wordings(said, is_memory):
+    assert fit._out_of_memory(RuntimeError(said)) is is_memory
+
+
+def test_of_several_gpus_one_is_used(run, tmp_path, monkeypatch):
+    def two(self):
+        self._n_gpu = 2
+        return torch.device("cuda", 0)
+
+    seen = {}
+    monkeypatch.setattr(fit.TrainingArguments, "_setup_devices", cached_property(two), raising=True)
+    fit.TrainingArguments._setup_devices.__set_name__(fit.TrainingArguments, "_setup_devices")
+    monkeypatch.setattr(fit, "PhaseTrainer", lambda learner, args, *_, **__: seen.update(args=args) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        p1(run, tmp_path)
+    assert seen["args"].device.type == "cuda" and seen["args"].n_gpu == 1
+
+
+def test_texts_longer_than_the_base_has_positions_for_are_refused_first(run, tmp_path):
+    with pytest.raises(UserError, match="^p1.sequence: 129 is more than the 128 positions"):
+        p1(run, tmp_path, ROWS | {"sequence": 129})
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_growing_gap_stops_the_run_where_it_is_asked_to(run, tmp_path):

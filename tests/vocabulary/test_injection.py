@@ -269,3 +269,10 @@ def test_a_base_that_is_no_bpe_is_refused(match):
     pieces = Tokenizer(models.WordPiece({"[UNK]": 0, "the": 1}, unk_token="[UNK]"))
     with pytest.raises(UserError, match="needs a BPE tokenizer; the base has WordPiece"):
         inject(pieces, ROWS, COINAGES, [], [], match)
+
+
+def test_a_base_that_puts_a_space_before_every_text_is_refused(passages):
+    base = byte_level_tokenizer(passages)
+    base.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    with pytest.raises(UserError, match="a space before every text.*add_prefix_space"):
+        inject(base, ROWS, COINAGES, [], [])

@@ -34,6 +34,12 @@ def folder_of(manifest_path: str | Path) -> Path:
     return folder or fetch(repo, commit, Path(manifest_path).parent.name, manifest["trust_remote_code"])
 
 
+def positions(manifest_path: str | Path) -> int | None:
+    """How many tokens a base's text can have, by its config.json; None where that does not say."""
+    config = json.loads((folder_of(manifest_path) / "config.json").read_text("utf-8"))
+    return config.get("max_position_embeddings", config.get("n_positions"))
+
+
 def check_files(manifest_path: str | Path) -> None:
     """Raise UserError where a base's files are not those that were registered, by their hashes."""
     folder = folder_of(manifest_path)

@@ -168,6 +168,9 @@ def save_tokenizer(
         raise UserError(
             f"{where}: its tokenizer has no token that begins a text. Accepted: a bos_token or an eos_token."
         )
+    # what a fine-tuning left in the file: passages would be cut and filled up without a word
+    tokenizer.backend_tokenizer.no_truncation()
+    tokenizer.backend_tokenizer.no_padding()
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out) as scratch:
         tokenizer.save_pretrained(scratch)
@@ -175,6 +178,7 @@ def save_tokenizer(
         config = json.loads(path.read_text("utf-8"))
         # with a named class transformers 5 rebuilds the pipeline and drops an added pre-tokenizer without a word
         config["tokenizer_class"] = "PreTrainedTokenizerFast"
+        config["padding_side"] = tokenizer.padding_side  # which was the class's own (Llama, Gemma: left)
         write_text(path, json.dumps(config, ensure_ascii=False, indent=1))
         template = Path(scratch, CHAT_TEMPLATE)
         (out / CHAT_TEMPLATE).unlink(missing_ok=True)

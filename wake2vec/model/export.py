@@ -72,6 +72,8 @@ def export(paths: Mapping[str, Any], model: Mapping[str, Any], out: str | Path) 
 
 def _save(causal: Any, checkpoint: Path, folder: Path) -> None:
     """Model and configuration as transformers writes them; the generation configuration is the base's own file."""
+    if type(causal).__module__.startswith("transformers."):
+        vars(causal.config).pop("auto_map", None)  # names files of the hub's repository (Phi-3.5) that nothing needs
     generation = checkpoint / "generation_config.json"
     if generation.exists():
         # transformers refuses to write settings that it finds odd, and widely used checkpoints have such

@@ -125,7 +125,11 @@ def _trainer(learner, texts, settings, seed, progress, parts, callbacks, checkpo
         remove_unused_columns=False,
         logging_nan_inf_filter=False,
         dataloader_pin_memory=torch.cuda.is_available(),
+        use_cpu=not torch.cuda.is_available(),  # as the base is loaded; not a Mac's own
     )
+    # transformers would give each GPU that it sees a copy of the learner, and the copies' gradients are lost
+    if args.device.type == "cuda":  # asked for first, since that counts them
+        args._n_gpu = 1
     loop = Loop(checkpoint)
     callbacks = [progress, loop, *(callbacks or [])]
     trainer = PhaseTrainer(learner, args, texts, settings, progress, parts, callbacks=callbacks)
@@ -180,7 +184,11 @@ def _heeding(event: threading.Event) -> Iterator[None]:
 
 
 def _out_of_memory(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    """In any of the wordings that torch, CUDA and cuBLAS have for it."""
+    said = str(error)
+    return isinstance(error, torch.OutOfMemoryError) or any(
+        wording in said for wording in ("can't allocate memory", "out of memory", "ALLOC_FAILED")
+    )
 
 
 def _smaller(name: str, settings: Mapping[str, Any], parts: int, said: str) -> str:

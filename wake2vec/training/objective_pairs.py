@@ -63,7 +63,7 @@ def gather(paths: Mapping[str, Any], settings: Mapping[str, Any], seed: int) -> 
     forms = read_values(paths["injection"])["forms"]
     mine = {form["word"] for form in forms}
     segmentation = [entry for entry in read_jsonl(paths["segmentation"]) if entry["word"] in mine]
-    morphemes, matrix = read_values(paths["morphemes"]), base_rows(paths["manifest"])["embedding"]
+    morphemes, matrix = read_values(paths["morphemes"]), base_rows(paths["manifest"], ("embedding",))["embedding"]
     tokenizer = load_tokenizer(Path(paths["manifest"]).parent)
     rng = np.random.default_rng(seed)
     sample = matrix[rng.integers(len(matrix), size=BASE_SAMPLE)]

@@ -57,6 +57,7 @@ def rows_phase(
     from wake2vec.training.trainer import Learner
 
     fingerprint = _begin(state, paths, settings, model)
+    _check_positions(phase, paths["manifest"], settings, model)
     causal = _assemble(paths, model, train_adapter=settings.get("adapters") == "train")
     train_rows(causal, settings["train"])
     _check_something_trains(causal, paths)
@@ -96,6 +97,7 @@ def adapter_phase(
     from wake2vec.training.trainer import Learner
 
     fingerprint = _begin(state, paths, settings, model)
+    _check_positions("p2", paths["manifest"], settings, model)
     causal = _assemble(paths, model)
     peft_model = None
     if settings["kind"] == "lora":
@@ -185,6 +187,20 @@ def _begin(state: Path, paths, settings, model) -> str:
     fingerprint = begin_state(state, {"inputs": hashes, "settings": settings, "model": dict(model)})
     check_files(paths["manifest"])
     return fingerprint
+
+
+def _check_positions(phase: str, manifest: Path, settings, model) -> None:
+    """Raise UserError where a text is longer than the base has positions for."""
+    from wake2vec.bases.checkpoint import positions
+
+    most = positions(manifest)
+    lengths = {f"{phase}.sequence": settings["sequence"], "evaluation.context": model["evaluation"]["context"]}
+    for key, length in lengths.items():
+        if most is not None and length > most:
+            raise UserError(
+                f"{key}: {length} is more than the {most} positions that the base has (max_position_embeddings in its "
+                f"config.json). Accepted: {most} or less."
+            )
 
 
 def _texts(paths, settings, model):

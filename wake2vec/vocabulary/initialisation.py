@@ -163,10 +163,9 @@ def place_rows(
     from wake2vec.bases.checkpoint import base_rows
 
     tied = read_values(paths.manifest)["tied"]
-    matrices = base_rows(paths.manifest)
-    if head_mode(head, tied) != "separate":
-        matrices = {"embedding": matrices["embedding"]}
-    elif tied:
+    separate = head_mode(head, tied) == "separate"
+    matrices = base_rows(paths.manifest, ("embedding", "head") if separate else ("embedding",))
+    if separate and tied:
         matrices["head"] = matrices["embedding"]
     return initial_rows(
         matrices,

@@ -25,6 +25,7 @@ import regex
 from tokenizers import Tokenizer
 
 from wake2vec.bases.tokenizer import MARKS
+from wake2vec.errors import UserError
 from wake2vec.vocabulary.trie import escape, trie_regex
 
 SPACE = "▁"
@@ -44,12 +45,21 @@ GPT2_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(
 
 
 def steps_of(spec: dict[str, Any]) -> list[dict[str, Any]]:
-    """The pre-tokenizers of a tokenizer.json, in order; one that splits and spells bytes at once is made two."""
+    """The pre-tokenizers of a tokenizer.json, in order; one that splits and spells bytes at once is made two.
+
+    Raises UserError where that would change its meaning.
+    """
     existing = spec["pre_tokenizer"]
     steps = [] if existing is None else existing["pretokenizers"] if existing["type"] == "Sequence" else [existing]
     parted = []
     for step in steps:
         if step["type"] == "ByteLevel" and step["use_regex"]:
+            if step["add_prefix_space"]:  # before the text; once it is split, before every piece
+                raise UserError(
+                    "the base's tokenizer puts a space before every text (ByteLevel with add_prefix_space), and cannot "
+                    "be given whole words. Accepted: a copy of the checkpoint (kind: path) with "
+                    '`"add_prefix_space": false` in the pre_tokenizer of its tokenizer.json.'
+                )
             parted.append(_split(GPT2_WORDS))
             step = step | {"use_regex": False}
         parted.append(step)
