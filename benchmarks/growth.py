@@ -12,7 +12,7 @@ as they are; what they take for the same text stands beside what ours take. Ever
 
 The exponent is the slope of log time (or memory) over log size, by least squares over the sizes within a factor of ten
 of the largest: 1 is linear, and a fixed cost lowers it. What exceeds 1.1 is marked: it grows faster than linearly.
-Times are of the processor (all threads together), the best of up to five calls; memory (peak resident less what was
+Times are of the processor (all threads together), the best of three calls; memory (peak resident less what was
 resident before) is the first call's.
 """
 
@@ -102,9 +102,7 @@ def stages(text: str, listed: list[str] | None, folder: Path) -> dict[str, Any]:
     def stage(name: str, call: Callable[[], Any], first: Callable[[], Any] = lambda: None) -> Any:
         first()
         result, seconds, memory = measured(call)
-        for _ in range(4):
-            if seconds > 0.5:
-                break
+        for _ in range(2):
             first()
             seconds = min(seconds, measured(call)[1])
         found[name] = seconds, memory
