@@ -144,6 +144,9 @@ def test_of_several_gpus_one_is_used(run, tmp_path, monkeypatch):
 def test_texts_longer_than_the_base_has_positions_for_are_refused_first(run, tmp_path):
     with pytest.raises(UserError, match="^p1.sequence: 129 is more than the 128 positions"):
         p1(run, tmp_path, ROWS | {"sequence": 129})
+    far = MODEL | {"evaluation": {"context": 256, "stride": 16}}
+    with pytest.raises(UserError, match="^evaluation.context: 256 is more than the 128 positions"):
+        phases.adapter_phase(run, block(Adapter), far, tmp_path / "p2", tmp_path / "out/body.safetensors")
     assert not (tmp_path / "out").exists()
 
 
