@@ -1,6 +1,6 @@
 """Memory and time of one P1 step: wake2vec against the notebooks' recipe and PEFT's trainable tokens.
 
-    python benchmarks/p1_step.py --out benchmarks/p1_step.md      # the grid, under 40 minutes on two cores
+    python benchmarks/p1_step.py --out benchmarks/p1_step.md      # the grid, about an hour on two cores
     python benchmarks/p1_step.py --quick                          # three small cells, and whether all agree
 
 The model is a Llama of two layers with random weights; a step is loss, backward, clipping to norm 1, optimizer. All
@@ -15,8 +15,9 @@ PEFT        matrices resized, TrainableTokensConfig on the new ids of `embed_tok
 In nf4 cells embedding, head and computation are bfloat16. wake2vec's new rows stay float32, and PEFT makes its own
 float32; the notebooks' matrices, and so their moments, are bfloat16: half the bytes, and small updates are lost.
 
-Added memory: peak resident during the first two steps, less what was resident with the base model loaded. Time: median
-of the steps after the first. The share of the peak is the arithmetic that a step needs at the speed of a 4096³
+Added memory: peak resident during the first two steps, less what was resident with the base model loaded. Time: the
+shortest of the steps after the first, of which every method has as many as fit in its time, and two at least: what
+else the machine does only ever adds. The share of the peak is the arithmetic that a step needs at the speed of a 4096³
 multiplication in the body's precision, over the time it took. Ratios are wake2vec's over the rival's: below 1, wake2vec
 needs less. Each figure comes from a process of its own.
 """
@@ -50,11 +51,12 @@ from common import (
 from p1_models import LAYERS, LENGTH, MAKERS, base_model, dtype_of
 
 BOUND = 24 * 2**30  # bytes that a cell may have
-BUDGET = 36  # seconds of steps in a cell: one to warm up and three that count, fewer where they are long
+BUDGET = 36  # seconds of steps in a cell: one to warm up and five that count, two where they are long
 AGREE = {"float32": 1e-3, "nf4": 2e-2}  # how far gradients may be apart; bfloat16 holds 8 bits
 QUIET = 0.1  # others' share of the processors above which a time is marked
 METHODS = tuple(MAKERS)
 TITLES = ("memory", "time")
+TARGETS = {"memory": 0.5, "time": 0.6}  # of the notebooks', with the larger vocabulary
 GRID = {
     "vocabulary": ((32_000, 44_500), (128_256, 44_195)),
     "hidden": (512, 2048),
@@ -102,7 +104,7 @@ def steps(cell: dict[str, Any], method: str, check: Path | None) -> dict[str, An
     settle()
     forget_peak()
     times, first, clock = [], None, processor_use()
-    while len(times) < 2 or (len(times) < 4 and sum(times) + times[-1] < BUDGET):
+    while len(times) < 3 or (len(times) < 6 and sum(times) + times[-1] < BUDGET):
         started = time.perf_counter()
         loss = loss_of(ids)
         loss.backward()
@@ -119,7 +121,7 @@ def steps(cell: dict[str, Any], method: str, check: Path | None) -> dict[str, An
     trained = sum(p.numel() for p in parameters)
     return {
         "memory": added,
-        "time": statistics.median(times[1:]),
+        "time": min(times[1:]),
         "loss": first,
         "trained": trained,
         "others": others_share(clock),
@@ -226,9 +228,11 @@ def summary(results: list[tuple[dict, dict]]) -> list[str]:
         for quantity in TITLES:
             values = [value for found in chosen if (value := _sound(found, rival, quantity)) is not None]
             if values:
+                target = TARGETS[quantity]
+                within = sum(value <= target for value in values)
                 lines.append(
                     f"- {quantity} against {rival}, {where}: worst {max(values):.2f}, median "
-                    f"{statistics.median(values):.2f} ({len(values)} cells)"
+                    f"{statistics.median(values):.2f}, at most {target} in {within} of {len(values)} cells"
                 )
     worse = [
         f"  - {describe(cell)}: {quantity} {value:.2f}"
