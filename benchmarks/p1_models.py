@@ -70,11 +70,20 @@ def new_rows(cell: dict[str, Any]) -> list[Any]:
     return [(0.02 * torch.randn(shape, generator=generator)).bfloat16().float() for _ in range(sides)]
 
 
-def _wake2vec(causal: Any, cell: dict[str, Any]):
+def _adamw(parameters: list[Any]) -> Any:
+    """AdamW as transformers' Trainer makes it: fused, which is faster and has no temporaries as large as a matrix."""
     from transformers import Trainer, TrainingArguments
 
-    from wake2vec.model.rows import inject, train_rows
     from wake2vec.training.fit import OPTIMIZERS
+
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = TrainingArguments(folder, optim=OPTIMIZERS["adamw"], learning_rate=1e-3, report_to=[])
+    kind, options = Trainer.get_optimizer_cls_and_kwargs(arguments)
+    return kind(parameters, weight_decay=0.0, **options)
+
+
+def _wake2vec(causal: Any, cell: dict[str, Any]):
+    from wake2vec.model.rows import inject, train_rows
     from wake2vec.training.trainer import Learner
 
     embedding, *head = (rows.numpy() for rows in new_rows(cell))
@@ -82,10 +91,7 @@ def _wake2vec(causal: Any, cell: dict[str, Any]):
     train_rows(causal, "new")
     learner = Learner(causal).train()
     parameters = [p for p in learner.parameters() if p.requires_grad]
-    with tempfile.TemporaryDirectory() as folder:
-        arguments = TrainingArguments(folder, optim=OPTIMIZERS["adamw"], learning_rate=1e-3, report_to=[])
-    kind, options = Trainer.get_optimizer_cls_and_kwargs(arguments)
-    return learner, lambda: [p.grad for p in parameters], kind(parameters, weight_decay=0.0, **options)
+    return learner, lambda: [p.grad for p in parameters], _adamw(parameters)
 
 
 def _resized(causal: Any, cell: dict[str, Any]) -> None:
@@ -103,8 +109,6 @@ def _transformers_loss(causal: Any):
 
 
 def _notebooks(causal: Any, cell: dict[str, Any]):
-    import torch
-
     base = cell["vocabulary"][0]
     _resized(causal, cell)
     sides = {id(m.weight): m.weight for m in (causal.get_input_embeddings(), causal.get_output_embeddings())}
@@ -116,12 +120,11 @@ def _notebooks(causal: Any, cell: dict[str, Any]):
     for weight in sides.values():
         weight.requires_grad_(True)
         weight.register_hook(masked)
-    optimizer = torch.optim.AdamW(sides.values(), lr=1e-3, weight_decay=0.0)
-    return _transformers_loss(causal), lambda: [weight.grad[base:] for weight in sides.values()], optimizer
+    weights = list(sides.values())
+    return _transformers_loss(causal), lambda: [weight.grad[base:] for weight in weights], _adamw(weights)
 
 
 def _peft(causal: Any, cell: dict[str, Any]):
-    import torch
     from peft import TrainableTokensConfig, get_peft_model
 
     _resized(causal, cell)
@@ -130,8 +133,7 @@ def _peft(causal: Any, cell: dict[str, Any]):
     config = TrainableTokensConfig(token_indices=list(range(base, sum(cell["vocabulary"]))), target_modules=modules)
     model = get_peft_model(causal, config)
     parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=1e-3, weight_decay=0.0)
-    return _transformers_loss(model), lambda: [p.grad for p in parameters], optimizer
+    return _transformers_loss(model), lambda: [p.grad for p in parameters], _adamw(parameters)
 
 
 MAKERS = {"wake2vec": _wake2vec, "notebooks": _notebooks, "PEFT": _peft}

@@ -4,13 +4,14 @@
     python benchmarks/p1_step.py --quick                          # three small cells, and whether all agree
 
 The model is a Llama of two layers with random weights; a step is loss, backward, clipping to norm 1, optimizer. All
-three see the same weights, new rows and ids, and train the new rows alone, of embedding and head.
+three see the same weights, new rows and ids, train the new rows alone, of embedding and head, and step with AdamW as
+transformers' Trainer makes it (fused).
 
-wake2vec    split embedding and head, chunked loss, and the optimizer that its own training uses
+wake2vec    split embedding and head, chunked loss
 notebooks   matrices resized, every row an optimizer's, the base rows' gradient set to zero (in place), transformers'
-            own loss (float32 logits of all tokens at once), torch's AdamW as it comes
+            own loss (float32 logits of all tokens at once)
 PEFT        matrices resized, TrainableTokensConfig on the new ids of `embed_tokens` and, where it is not tied, of
-            `lm_head` (the default would leave the head's rows untrained), transformers' own loss, AdamW as it comes
+            `lm_head` (the default would leave the head's rows untrained), transformers' own loss
 
 In nf4 cells embedding, head and computation are bfloat16. wake2vec's new rows stay float32, and PEFT makes its own
 float32; the notebooks' matrices, and so their moments, are bfloat16: half the bytes, and small updates are lost.
@@ -56,9 +57,10 @@ AGREE = {"float32": 1e-3, "nf4": 2e-2}  # how far gradients may be apart; bfloat
 QUIET = 0.1  # others' share of the processors above which a time is marked
 METHODS = tuple(MAKERS)
 TITLES = ("memory", "time")
+LARGE = (128_256, 44_195)
 TARGETS = {"memory": 0.5, "time": 0.6}  # of the notebooks', with the larger vocabulary
 GRID = {
-    "vocabulary": ((32_000, 44_500), (128_256, 44_195)),
+    "vocabulary": (LARGE, (32_000, 44_500)),
     "hidden": (512, 2048),
     "sequences": (1, 4),
     "tied": (True, False),
@@ -220,9 +222,9 @@ def _time(one: dict[str, Any]) -> str:
 def summary(results: list[tuple[dict, dict]]) -> list[str]:
     """Worst and median ratios, and where wake2vec is worse than PEFT."""
     lines = []
-    large = [found for cell, found in results if cell["vocabulary"] == GRID["vocabulary"][1]]
+    large = [found for cell, found in results if cell["vocabulary"] == LARGE]
     for rival, where, chosen in (
-        ("notebooks", f"vocabulary {' + '.join(f'{n:,}' for n in GRID['vocabulary'][1])}", large),
+        ("notebooks", f"vocabulary {' + '.join(f'{n:,}' for n in LARGE)}", large),
         ("PEFT", "all cells", [found for _, found in results]),
     ):
         for quantity in TITLES:
