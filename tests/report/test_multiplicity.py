@@ -1,4 +1,4 @@
-"""The geometry's p-values are corrected as one family, and what the report says goes by the corrected ones."""
+"""The geometry's p-values are corrected in two families, and what the report says goes by the corrected ones."""
 
 import numpy as np
 import pytest
@@ -16,19 +16,34 @@ def null(p):
 
 def test_benjamini_and_hochberg_by_hand():
     # p .01 .02 .03 .20 of four: 4 p / rank = .04 .04 .04 .20
-    names = ["isotropy.new.eigenvector", "drift.new", "permuted.norms.cohens_d", "directions"]
+    names = ["isotropy.new.eigenvector", "drift.new", "overlap", "pip_loss"]
     values = {f"p1.{name}.null": null(p) for name, p in zip(names, (0.02, 0.01, 0.2, 0.03), strict=True)}
     found = adjusted(values)
     q = [found[f"p1.{name}.null"]["p_adjusted"] for name in names]
     assert q == pytest.approx([0.04, 0.04, 0.2, 0.04])
-    assert (found["geometry.tests"], found["geometry.below"], found["geometry.found"]) == (4, 3, 3)
+    assert [found[f"geometry.chance.{name}"] for name in ("tests", "below", "found")] == [4, 3, 3]
     assert "p_adjusted" not in values["p1.drift.new.null"], "what was given is left alone"
 
 
 def test_base_rows_that_nothing_changed_count_once():
     values = {f"{phase}.isotropy.base.eigenvector.null": null(0.01) for phase in ("init", "p1", "p3")}
-    assert adjusted(values)["geometry.tests"] == 1
-    assert adjusted(values | {"p3.drift.base.changed_rows": 5})["geometry.tests"] == 2
+    assert adjusted(values)["geometry.chance.tests"] == 1
+    assert adjusted(values | {"p3.drift.base.changed_rows": 5})["geometry.chance.tests"] == 2
+
+
+def test_what_is_sure_about_structure_does_not_thin_out_what_is_asked_of_the_groups():
+    """Eighty figures far from structureless rows, and twenty comparisons of groups of which one has p = 0.04."""
+    sure = {f"p1.isotropy.new.x{i}.null": null(1e-6) for i in range(80)}
+    asked = {f"p1.permuted.isotropy.x{i}.null": null(0.04 if i == 0 else 0.3 + i / 40) for i in range(19)}
+    asked["p1.recovery.3-5.null"] = null(0.9)
+    found = adjusted(sure | asked)
+    assert found["p1.permuted.isotropy.x0.null"]["p_adjusted"] > 0.7  # of a hundred, it was 0.05
+    assert found["geometry.groups.tests"] == 20 and found["geometry.groups.found"] == 0
+    assert found["geometry.chance.found"] == 80
+
+
+def test_what_no_table_shows_counts_nowhere():
+    assert "geometry.chance.tests" not in adjusted({"p1.isotropy.all.eigenvector.null": null(0.01)})
 
 
 def test_nulls_without_a_p_and_those_of_other_measures_do_not_count():
@@ -39,7 +54,7 @@ def test_nulls_without_a_p_and_those_of_other_measures_do_not_count():
 def test_a_few_chance_findings_among_many_tests_are_none():
     p = np.random.default_rng(0).uniform(size=100)
     found = adjusted({f"p1.isotropy.new.x{i}.null": null(float(one)) for i, one in enumerate(p)})
-    assert found["geometry.below"] >= 2 and found["geometry.found"] == 0
+    assert found["geometry.chance.below"] >= 2 and found["geometry.chance.found"] == 0
     assert (
         "Of 100 figures" in corrected(found)
         and "about 5" in corrected(found)
@@ -60,7 +75,8 @@ def test_comparisons_and_directions_reach_the_summary_and_its_tables():
     assert summary["p1.permuted.dimension.d90"] == -8.0 and summary["p1.permuted.dimension.d90.rows"] == 40
     assert summary["p1.permuted.dimension.d90.null"]["p_adjusted"] >= 0.005
     assert summary["p3.directions"] == 0.66 and summary["p3.directions.centred.null"]["p"] == 0.4
-    assert summary["geometry.tests"] == 3 * (1 + 2 + 1 + 1 + 2)  # isotropy, dimension, norms, KS, directions
+    in_a_phase = 1 + 2 + 1 + 1 + 2 + 4  # isotropy, dimension, norms, KS, directions, recovery
+    assert summary["geometry.groups.tests"] == 3 * in_a_phase
     assert "Lower in new rows" in permuted_table(summary) and "No measurable difference" in permuted_table(summary)
     lines = directions_table(summary).splitlines()
     assert "share a direction" in next(line for line in lines if r"0\.66" in line)

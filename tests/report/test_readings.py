@@ -61,10 +61,14 @@ def test_a_p_corrected_for_the_number_of_tests_decides_where_there_is_one():
 
 
 def test_recovery_needs_to_beat_both_controls():
-    assert readings.read_recovery(10, [5, 20], 1000, 400) == "Nearer than both controls."
-    assert "Not measurably" in readings.read_recovery(10, [5, 20], 1000, 15)  # within the interval of one control
-    assert readings.read_recovery(900, [850, 990], 800, 400) == "Farther than both controls."
+    shuffled = {"mean": 400, "low": 350, "high": 450, "p": 0.002, "p_adjusted": 0.01}
+    assert readings.read_recovery(10, [5, 20], 1000, shuffled) == "Nearer than both controls."
+    assert "Not measurably" in readings.read_recovery(300, [280, 340], 1000, shuffled | {"p_adjusted": 0.06})
+    assert "Not measurably" in readings.read_recovery(10, [5, 20], 15, shuffled)  # chance lies in the interval
+    assert readings.read_recovery(900, [850, 990], 800, shuffled) == "Farther than both controls."
     assert "Not measured" in readings.read_recovery(None, None, 1000, None)
+    assert "Too few" in readings.read_recovery(10, None, 1000, shuffled)  # one coinage has no interval
+    assert "Too few" in readings.read_recovery(10, [5, 20], 1000, {"mean": None, "low": None, "high": None, "p": None})
 
 
 def test_an_objective_is_judged_on_held_out_against_random_pairs():

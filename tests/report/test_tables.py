@@ -102,7 +102,15 @@ def test_geometry_stands_beside_its_null(made):
 def test_recovery_rows(made):
     rows = cells(made["all"]["recovery"])
     seen_often = next(row for row in rows if row[1] == "3–5")
-    assert seen_often[3:] == ["60 [42,\u00a084]", "1,000", "420", "60% (3%)", "91%", "Nearer than both controls."]
+    assert seen_often[3:] == [
+        "60 [42,\u00a084]",
+        "1,000",
+        "420",
+        "60% (3%)",
+        "91%",
+        "0.012",
+        "Nearer than both controls.",
+    ]
     assert not any(row[1] == "11+" for row in rows)  # nobody was there
     assert made["book"]["recovery"].startswith("Not measured")
 

@@ -7,12 +7,13 @@ rows equally near the part counts as the last.
 Chance.   A rank drawn from 1..B: median (B + 1)/2, mean reciprocal rank (1 + 1/2 + ... + 1/B) / B, top ten 10 / B.
 Shuffled. The gold parts handed round among the coinages of the same count group and kind, nobody keeping their own.
           Frequent words lie near everything, and rows of new words share a direction: both raise this as well, so
-          what counts is the distance from it. `p` = (1 + shuffles whose median rank is at most the observed one) / (1
-          + shuffles); `auc`, the effect size, is the chance that a part ranks nearer to its own coinage than to the
-          one it was handed to.
+          what counts is the distance from it. `p`, two-sided, is twice the smaller of (1 + shuffles whose median rank
+          is at most, or at least, the observed one) / (1 + shuffles); `auc`, the effect size, is the chance that a
+          part ranks nearer to its own coinage than to the one it was handed to.
 Centred.  All of it again with the mean base row taken from the base rows and the mean new row from the new rows,
           which removes the direction that all new rows have in common.
-Intervals of the median rank: bootstrap over coinages, the unit that was sampled (parts of one coinage share its row).
+Intervals of the median rank: bootstrap over coinages, the unit that was sampled (parts of one coinage share its row);
+none of a single coinage.
 
 A row that was initialised from its parts recovers them before any training: read init, P1 and P3 side by side.
 """
@@ -51,7 +52,7 @@ def measure_recovery(
     forms: list[dict],
     base_ids_of: Mapping[str, list[int]],
     seed: int,
-    shuffles: int = 99,
+    shuffles: int = 999,
     draws: int = 1000,
 ) -> dict:
     """Ranks of gold parts by training count, kind and role: the values of recovery.json.
@@ -69,8 +70,9 @@ def measure_recovery(
 
     def figures(kept: np.ndarray) -> dict:
         weights = resampled(pairs.coinage[kept], np.random.default_rng(seed), draws)
-        own, own_centred = (summarise(r[:, kept], weights, len(rows.base)) for r in (plain, centred))
-        about = {"coinages": len(np.unique(pairs.coinage[kept])), "parts": int(kept.sum())}
+        coinages = len(np.unique(pairs.coinage[kept]))
+        own, own_centred = (summarise(r[:, kept], weights, len(rows.base), coinages) for r in (plain, centred))
+        about = {"coinages": coinages, "parts": int(kept.sum())}
         return about | own | {"centred": own_centred}
 
     labels = [label for label in COUNTS if label != "0" or (pairs.group == "0").any()]
@@ -182,8 +184,10 @@ def resampled(coinage: np.ndarray, rng: np.random.Generator, draws: int) -> np.n
     return rng.multinomial(len(members), np.full(len(members), 1 / len(members)), draws)[:, member_of].astype(float)
 
 
-def summarise(ranks: np.ndarray, weights: np.ndarray, base_rows: int) -> dict:
-    """Figures of own ranks (the first of ranks [1 + shuffles, pairs]) with intervals, chance and the shuffled ranks."""
+def summarise(ranks: np.ndarray, weights: np.ndarray, base_rows: int, coinages: int) -> dict:
+    """Figures of own ranks (the first of ranks [1 + shuffles, pairs], of so many coinages) with intervals, chance and
+    the shuffled ranks.
+    """
     own, handed = ranks[0], ranks[1:]
     movable = np.isfinite(handed).all(0) if len(handed) else np.zeros(len(own), bool)
     harmonic = float((1 / np.arange(1, base_rows + 1)).sum())
@@ -197,7 +201,7 @@ def summarise(ranks: np.ndarray, weights: np.ndarray, base_rows: int) -> dict:
         "shuffled": _shuffled(own[movable], handed[:, movable]),
     }
     for name, drawn in resampled_averages(own, weights).items():
-        values[f"{name}_interval"] = np.quantile(drawn, [0.025, 0.975]).tolist() if len(own) > 1 else None
+        values[f"{name}_interval"] = np.quantile(drawn, [0.025, 0.975]).tolist() if coinages > 1 else None
     return values if len(own) else values | {"reason": "no coinage here has a row and a part with a row"}
 
 
@@ -232,10 +236,11 @@ def _shuffled(own: np.ndarray, handed: np.ndarray) -> dict:
     """`averages` over all shuffles, the 95 % range of their medians, p and auc; None if nothing was handed round."""
     if not handed.size:
         return averages(handed) | {"median_rank_interval": None, "p": None, "auc": None}
-    medians = np.median(handed, axis=1)
+    medians, observed = np.median(handed, axis=1), np.median(own)
+    beyond = min((medians <= observed).sum(), (medians >= observed).sum())
     means = [averages(line) for line in handed]
     return {name: float(np.mean([m[name] for m in means])) for name in means[0]} | {
         "median_rank_interval": np.quantile(medians, [0.025, 0.975]).tolist(),
-        "p": float((1 + (medians <= np.median(own)).sum()) / (1 + len(medians))),
+        "p": float(min(1.0, 2 * (1 + beyond) / (1 + len(medians)))),
         "auc": float((own < handed).mean() + (own == handed).mean() / 2),
     }

@@ -7,15 +7,20 @@ pieces of a group together.
 
 The landmarks (real held-out Wake, plain English, held-out Wake with its words shuffled) are measured in the same way,
 in as many pieces of as many words: their mean, and the range of 95 % of such draws, is what a group is read against.
+The mean of m of N pieces, drawn without replacement, has a variance of S² (1/m - 1/N); that of m pieces of another text
+lies from it with S² (1/m + 1/N), to which the ranges of means are widened. The Deltas' have it from references that
+differ.
+
 Nothing is compared with itself: the letter models and the scale of z-scores are learned from the training texts. What
-the Deltas compare with is a random half of the held-out passages, each time another; a landmark is drawn from the other
-half, since pieces of one passage share its topic. A group of samples is compared with as many such halves.
+the Deltas compare with is random passages of the held-out texts, each time others, and in both languages of as many
+words, half of the shorter text's: a longer text is nearer to everything. A landmark is drawn from the other passages,
+since pieces of one share its topic. A group of samples is compared with as many such references.
 
 Intervals are those of a bootstrap over samples (Efron & Tibshirani 1993). Resampling makes frequencies noisier and so
 every distance larger: of the Deltas' draws the spread is taken, around the value that was measured.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -154,12 +159,24 @@ def measure(instrument: Instrument, pieces: Sequence[Words]) -> Measured:
     return Measured(len(pieces[0]) if pieces else 0, values, delta.counts(pieces, instrument.scale.words))
 
 
-def halves(texts: Sequence[Words], draws: int, rng: np.random.Generator, last: np.ndarray | bool = False) -> np.ndarray:
-    """Random halves of texts, (draws, texts): which ones each draw has; of an odd number the smaller half.
+def half_of(texts: Iterable[Sequence[Words]]) -> float:
+    """Words in half of the shortest of several collections of texts."""
+    return min(sum(map(len, collection)) for collection in texts) / 2
+
+
+def draw_texts(
+    texts: Sequence[Words], size: float, draws: int, rng: np.random.Generator, last: np.ndarray | bool = False
+) -> np.ndarray:
+    """Random texts of `size` words together, as near as whole texts come to it, (draws, texts): which ones each draw
+    has.
 
     last: (draws, texts), those that a draw takes only when there are no others.
     """
-    return (rng.random((draws, len(texts))) + last).argsort(1).argsort(1) < len(texts) // 2
+    order = (rng.random((draws, len(texts))) + last).argsort(1)
+    lengths = np.array([len(text) for text in texts], float)[order]
+    taken = np.zeros(order.shape, bool)
+    np.put_along_axis(taken, order, lengths.cumsum(1) - lengths / 2 < size, 1)
+    return taken
 
 
 def references(instrument: Instrument, chosen: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -247,13 +264,17 @@ def measure_landmark(
     samples: in the group that is read against it. Of fewer pieces than that the Deltas do not compare and are None.
     """
     size = picks.shape[1]
-    found = pool(instrument, measured, picks, against) if size else {}
+    found = pool(instrument, measured, picks, against) if 0 < size < len(measured) else {}
     found = {name: values for name, values in found.items() if size >= samples or name in OF_PIECES}
-    bounds = {name: np.quantile(values, [0.025, 0.975]).tolist() for name, values in found.items()}
-    return {"pieces": size, **dict.fromkeys(MEASURES)} | {
-        name: {"mean": float(values.mean()), "low": bounds[name][0], "high": bounds[name][1]}
-        for name, values in found.items()
-    }
+    ranges: dict[str, Any] = {}
+    for name, values in found.items():
+        mean, bounds = values.mean(), np.quantile(values, [0.025, 0.975])
+        if name in OF_PIECES:
+            of_pieces = measured.values[:, OF_PIECES.index(name)]
+            widened = mean + (bounds - mean) * ((len(measured) + size) / (len(measured) - size)) ** 0.5
+            bounds = widened.clip(of_pieces.min(), of_pieces.max())  # which no mean of pieces lies beyond
+        ranges[name] = {"mean": float(mean), "low": float(bounds[0]), "high": float(bounds[1])}
+    return {"pieces": size, **dict.fromkeys(MEASURES)} | ranges
 
 
 def piece_length(settings: Mapping[str, Any]) -> int:
@@ -269,7 +290,8 @@ def measure_phase(paths: Mapping[str, str], settings: Mapping[str, Any]) -> dict
     """
     instrument, rng = read_instrument(paths, settings), np.random.default_rng(settings["seed"])
     size = piece_length(settings)
-    chosen = {language: halves(texts, DRAWS, rng) for language, texts in instrument.held_out.items()}
+    half = half_of(instrument.held_out.values())
+    chosen = {language: draw_texts(texts, half, DRAWS, rng) for language, texts in instrument.held_out.items()}
     against = references(instrument, chosen)
     samples = read_values(paths["generation"])["samples"]
     written = [sample_words(sample["prompt"], sample["text"]) for sample in samples]

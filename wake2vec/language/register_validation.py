@@ -8,7 +8,8 @@ two more kinds of mixture put a known share of training text, or of a loop, into
     copied     the first 0 to 1 of each piece's words is a passage of the training text
     looped     the last 0 to 1 of each piece's words repeats the piece's first two words
 
-Half of the held-out passages are mixed and the other half is what the Deltas compare with; then the other way round.
+Half of the held-out passages are mixed, and the Deltas compare with others, as many words of both languages; then the
+other way round.
 A measure orders a mixture when its mean changes in the expected direction with every step of the share, and the 95 %
 interval of Spearman's rho between share and value, over all groups, lies wholly on that side of 0. The interval is that
 of a bootstrap over groups, which share no piece. What a measure expects is written down here (EXPECTED); what has no
@@ -28,7 +29,8 @@ from wake2vec.language.register import (
     MEASURES,
     Instrument,
     Words,
-    halves,
+    draw_texts,
+    half_of,
     measure,
     origins,
     piece_length,
@@ -179,7 +181,7 @@ def disjoint_groups(
     own, nor of its own in the plain language, which is what a plain corpus of the same seed has held out.
     """
     wake = instrument.held_out["wake"]
-    half = halves(wake, 1, rng)[0]
+    half = draw_texts(wake, half_of([wake]), 1, rng)[0]
     sides = [rng.permutation(np.flatnonzero(side[origins(wake, size)])) for side in (half, ~half)]
     pieces = min(pieces, *(len(side) // 2 for side in sides))
     if not pieces:
@@ -188,14 +190,14 @@ def disjoint_groups(
             "Hold out more (split.held_out) or lower battery.words."
         )
     groups = [side[: len(side) // pieces * pieces].reshape(-1, pieces) for side in sides]
-    chosen = np.concatenate(
-        [np.tile(~side, (len(group), 1)) for side, group in zip((half, ~half), groups, strict=True)]
-    )
+    inside = np.concatenate([np.tile(side, (len(group), 1)) for side, group in zip((half, ~half), groups, strict=True)])
+    size = half_of(instrument.held_out.values())
+    chosen = draw_texts(wake, size, len(inside), rng, inside) & ~inside
     others = instrument.held_out["plain"]
     own = [[passage in [plain[i] for i in np.flatnonzero(side)] for passage in others] for side in (half, ~half)]
     own = np.repeat(np.array(own, bool).reshape(2, -1), [len(group) for group in groups], axis=0)
     groups = np.concatenate(groups)
-    return groups, references(instrument, {"wake": chosen, "plain": halves(others, len(groups), rng, own)})
+    return groups, references(instrument, {"wake": chosen, "plain": draw_texts(others, size, len(groups), rng, own)})
 
 
 def validate_testbed(paths: Mapping[str, str], settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -83,14 +83,19 @@ def affixes_table(results: Results) -> str:
 
 
 def corrected(summary: Summary) -> str:
-    """How many comparisons with a null the geometry holds, and how many of them are findings."""
-    if "geometry.tests" not in summary:
-        return "No figure of the geometry could be compared with a null."
-    size, below, found = (summary[f"geometry.{name}"] for name in ("tests", "below", "found"))
-    return (
-        f"Of {count(size)} figures with a null, {count(below)} have p < 0.05 where chance alone would give about "
-        f"{count(size * 0.05)}; corrected for their number, {count(found)} have."
-    )
+    """How many comparisons with a null the geometry holds, and how many of them are findings, family by family."""
+    said = []
+    for family, compared in (
+        ("chance", "figures compared with rows without structure or with random moves"),
+        ("groups", "comparisons with shuffled labels"),
+    ):
+        if f"geometry.{family}.tests" in summary:
+            size, below, found = (summary[f"geometry.{family}.{name}"] for name in ("tests", "below", "found"))
+            said.append(
+                f"Of {count(size)} {compared}, {count(below)} have p < 0.05 where chance alone would give about "
+                f"{count(size * 0.05)}; corrected for their number, {count(found)} have."
+            )
+    return " ".join(said) or "No figure of the geometry could be compared with a null."
 
 
 def directions(summary: Summary) -> str:

@@ -127,10 +127,12 @@ def dimension_table(summary: Summary) -> str:
 def similarity_table(summary: Summary) -> str:
     """Mean cosine of pairs of rows beside random directions, and the comparison of base and new pairs."""
     rows = []
-    for phase in ROW_PHASES:
+    phases = [phase for phase in ROW_PHASES if any(f"{phase}.similarity.{pair}" in summary for pair in PAIRINGS)]
+    for phase in phases:
         for pair, label in PAIRINGS.items():
             name = f"{phase}.similarity.{pair}"
-            if name not in summary:
+            same = pair == "base_base" and phase != phases[0] and not summary.get(f"{phase}.drift.base.changed_rows")
+            if name not in summary or same:  # base rows that no training changed: once
                 continue
             value, null, deviation = summary[name], summary[f"{name}.null"], summary[f"{name}.std"]
             effect = readings.standardised(value, null, deviation)
@@ -258,7 +260,7 @@ def seen(label: str) -> str:
     return label.replace("-", "–")
 
 
-def recovery_table(results: Results) -> str:
+def recovery_table(results: Results, summary: Summary) -> str:
     """Rank of a coinage's true parts among its base neighbours, by how often it was seen in training."""
     rows = []
     for phase in results.measured("recovery"):
@@ -267,6 +269,7 @@ def recovery_table(results: Results) -> str:
                 continue
             bounds, chance, shuffled = (row.get(key) or {} for key in ("median_rank_interval", "chance", "shuffled"))
             ranks = chance.get("median_rank"), shuffled.get("median_rank")
+            null = summary.get(f"{phase}.recovery.{row['count']}.null")
             rows.append(
                 [
                     AFTER[phase],
@@ -276,11 +279,12 @@ def recovery_table(results: Results) -> str:
                     *map(rank, ranks),
                     f"{percent(row.get('top10'), 0)} ({percent(shuffled.get('top10'), 0)})",
                     percent(shuffled.get("auc"), 0),
-                    readings.read_recovery(row["median_rank"], bounds, *ranks),
+                    p_cell(null),
+                    readings.read_recovery(row["median_rank"], bounds, ranks[0], null),
                 ]
             )
-    header = ["Rows", "Seen", "Coinages", "Median rank", "Chance", "Shuffled", "In top 10", "Own", "What follows"]
-    return table(header, once(rows), "llrrrrrrl") if rows else NOTHING_MEASURED
+    header = ["Rows", "Seen", "Coinages", "Median rank", "Chance", "Shuffled", "In top 10", "Own", "p", "What follows"]
+    return table(header, once(rows), "llrrrrrrrl") if rows else NOTHING_MEASURED
 
 
 def recovery_kind_table(results: Results) -> str:

@@ -279,7 +279,7 @@ def _recovered(summary: Summary) -> list[dict[str, Any]]:
             continue
         controls = [summary[f"{name}.{control}.median_rank"] for control in ("chance", "shuffled")]
         bounds = summary[f"{name}.interval"]
-        reading = readings.read_recovery(value, bounds, *controls)
+        reading = readings.read_recovery(value, bounds, controls[0], summary[f"{name}.null"])
         initial = summary.get(f"init.recovery.{group}.median_rank")
         lines.append({"phase": phases[-1], "group": group, "rank": value, "bounds": bounds, "initial": initial,
                       "coinages": summary[f"{name}.coinages"], "controls": controls, "reading": reading})  # fmt: skip

@@ -157,18 +157,20 @@ def read_drift(mean: float | None, null: Null) -> str:
     }[place(mean, null)]
 
 
-def read_recovery(rank: float | None, bounds: Interval, chance: float | None, shuffled: float | None) -> str:
+def read_recovery(rank: float | None, bounds: Interval, chance: float | None, shuffled: Null) -> str:
     """Whether the true parts of coinages lie nearer to them than chance and than other coinages’ parts.
 
-    Ranks count from 1 (the nearest base row); the interval must lie wholly below both controls for a yes.
+    Ranks count from 1 (the nearest base row). For a yes the interval must lie wholly below chance, and the corrected p
+    of parts handed round be below 0.05. shuffled: the null of parts handed round.
     """
-    controls = [control for control in (chance, shuffled) if control is not None]
-    if rank is None or not controls:
+    if rank is None or chance is None:
         return "Not measured: no such coinage has a row."
-    high, low = (bounds[1], bounds[0]) if bounds and None not in bounds else (rank, rank)
-    if high < min(controls):
+    where = place(rank, shuffled)
+    if where is None or not bounds or None in bounds:
+        return "Too few coinages to compare."
+    if where == "below" and bounds[1] < chance:
         return "Nearer than both controls."
-    if low > max(controls):
+    if where == "above" and bounds[0] > chance:
         return "Farther than both controls."
     return "Not measurably nearer than the controls."
 

@@ -277,5 +277,9 @@ def _recovery(phase: str, measured: Mapping[str, Any]) -> dict[str, Any]:
         for other in ("chance", "shuffled"):
             values[f"{name}.{other}.median_rank"] = (row.get(other) or {}).get("median_rank")
             values[f"{name}.{other}.top10"] = (row.get(other) or {}).get("top10")
-        values[f"{name}.auc"] = (row.get("shuffled") or {}).get("auc")
+        shuffled = row.get("shuffled") or {}
+        values[f"{name}.auc"] = shuffled.get("auc")
+        low, high = shuffled.get("median_rank_interval") or (None, None)
+        null = {"mean": shuffled.get("median_rank"), "low": low, "high": high, "p": shuffled.get("p")}
+        values[f"{name}.null"] = null
     return values

@@ -107,7 +107,7 @@ def model_tables(results: Results, summary: Summary) -> dict[str, str]:
         "drifted_base": geometry.drifted_base_table(results),
         "neighbours": geometry.neighbours_table(results),
         **neighbour_page.neighbour_map_tables(results.neighbour_map, results.model),
-        "recovery": geometry.recovery_table(results),
+        "recovery": geometry.recovery_table(results, summary),
         "recovery_kinds": geometry.recovery_kind_table(results),
         "objective": terms_table(summary) or NOTHING_MEASURED,
         "samples": samples(results),
