@@ -53,6 +53,32 @@ def test_steps_equal_those_of_autograd_on_parts_and_residuals(kind):
     torch.testing.assert_close(ours.new.data, (dense @ p + r).data, rtol=1e-4, atol=1e-5)
 
 
+def test_the_control_begins_alike_and_steps_as_autograd_says():
+    """E = S P0 + S' (P - P0) + R: other words' parts share what is learned, and nothing draws a row to them."""
+    generator = torch.Generator().manual_seed(1)
+    own, other = (np.eye(4, 3, dtype=np.float32)[rows] for rows in ([0, 1, 2, 0], [1, 2, 0, 2]))
+    first, residuals = torch.randn(3, 5, generator=generator), torch.randn(4, 5, generator=generator)
+    goal, rate, decay = torch.randn(4, 5, generator=generator), 0.05, 3.0
+    start, mixed = torch.from_numpy(own) @ first, torch.from_numpy(other)
+    p, r = torch.nn.Parameter(first.clone()), torch.nn.Parameter(residuals.clone())
+    plain = torch.optim.AdamW([p, r], lr=rate, weight_decay=0.0)
+    ours = module_of(start + residuals, first)
+    optimizer = torch.optim.AdamW([ours.new, ours.parts], lr=rate, weight_decay=0.0)
+    callback = factored.SharedParts([ours], csr_array(own), decay, (csr_array(other), [first.clone()]))
+    for _ in range(6):
+        plain.zero_grad()
+        ((start + mixed @ (p - first) + r - goal) ** 3).sum().backward()
+        plain.step()
+        r.data.mul_(1 - rate * decay)
+        optimizer.zero_grad()
+        ((ours.new - goal) ** 3).sum().backward()
+        callback.on_pre_optimizer_step(None, None, None)
+        optimizer.step()
+        callback.on_optimizer_step(None, None, None, optimizer=optimizer)
+    torch.testing.assert_close(ours.parts.data, p.data, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(ours.new.data, (start + mixed @ (p - first) + r).data, rtol=1e-4, atol=1e-5)
+
+
 def test_composition_by_hand(base_tokenizer):
     matrix = np.random.default_rng(0).normal(size=(base_tokenizer.get_vocab_size(), 6)).astype(np.float32)
     forms = [
@@ -125,11 +151,34 @@ def test_a_word_that_never_occurs_moves_with_the_words_that_share_its_parts(run,
     assert moved[of["riverling"]].any() == moves
 
 
-def test_the_control_has_other_words_parts(run, tmp_path):
+def test_a_word_of_the_control_has_another_words_parts_in_all_its_forms():
+    words = ["a", "b", "b", "c", "c", "c", "d"]
+    of = {word: i for i, word in enumerate("abcd")}
+    shares = csr_array(np.eye(4)[[of[word] for word in words]])
+    for seed in range(20):
+        given = factored.hand_round(shares, words, np.random.default_rng(seed)).toarray().argmax(1)
+        assert all(part != of[word] for part, word in zip(given, words, strict=True))
+        assert len({(word, part) for word, part in zip(words, given, strict=True)}) == len(set(given)) == 4
+
+
+def test_two_words_that_change_parts_learn_what_they_did(run, tmp_path):
+    """In the control it is the parts that learn from another word. With two words, which share nothing either way, the
+    rows come out alike: nothing else about them is different.
+    """
     own, _, _ = composed(run, block(Rows, rows="factored"), tmp_path / "own")
-    other, _, shares = composed(run, block(Rows, rows="shuffled"), tmp_path / "other")
-    assert own["embedding.parts"].shape == other["embedding.parts"].shape
-    assert not np.allclose(own["embedding.new"], other["embedding.new"])
+    other, _, _ = composed(run, block(Rows, rows="shuffled"), tmp_path / "other")
+    for side in ("embedding", "head"):
+        np.testing.assert_allclose(own[f"{side}.new"], other[f"{side}.new"], atol=1e-6)
+        change = own[f"{side}.parts"] - other[f"{side}.parts"]
+        np.testing.assert_allclose(change[:2], -change[2:], atol=1e-6)
+        assert abs(change).max() > 0.01
+
+
+def test_without_learning_the_control_decays_to_where_words_own_parts_lie(run, tmp_path):
+    """A residual that is taken away leaves a row at the mean of its own parts, in the control too."""
+    still = {"learning_rate": 1e-9, "residual_decay": 1e9, "schedule": "constant", "warmup": 0.0}
+    ends = [composed(run, block(Rows, rows=kind, **still), tmp_path / kind)[0] for kind in ("factored", "shuffled")]
+    np.testing.assert_allclose(ends[0]["embedding.new"], ends[1]["embedding.new"], atol=1e-5)
 
 
 def test_p3_goes_on_with_the_parts_of_p1(run, tmp_path):

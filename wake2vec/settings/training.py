@@ -70,8 +70,8 @@ class Rows(Training):
     )
     rows: Literal["free", "factored", "shuffled"] = setting(
         "free",
-        "each row by itself; the mean of its parts' vectors, which words share, and a penalised residual; or the same "
-        "with other words' parts, the control",
+        "each row by itself; the mean of its parts' vectors, which words share, and a penalised residual; or the "
+        "control, which starts alike and shares what it learns with words of other parts",
     )
     residual_decay: float = setting(
         10.0, "factored: share of a residual that is taken away at each step, times the learning rate", ge=0

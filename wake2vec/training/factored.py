@@ -15,10 +15,16 @@ and then
     E ← κ E + S (P_after - κ P_before).
 
 So a step costs two sparse products more than with free rows, and memory for P five times over.
+
+The control has other words' parts S', and what it must not have is another start: were S' P all that the penalty leaves
+of a row, a word would be drawn to words that it has nothing in common with, and training with parts might win for that
+alone. So the rows begin at their own parts' vectors P_0, as the base has them, and share what is learned from there on:
+
+    E = S P_0 + S' (P - P_0) + R,        E ← κ E + S' (P_after - κ P_before) + (1 - κ) (S - S') P_0.
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,12 +39,23 @@ class SharedParts(TrainerCallback):
     it.
 
     modules: the embedding and, where it has rows of its own, the head, each with `new` [n, d] and `parts` [m, d].
-    composition: S. decay: of the residuals, per unit of learning rate.
+    composition: S. decay: of the residuals, per unit of learning rate. control: S' of the control and P_0, one for
+    each module; then `composition` is only where rows begin.
     """
 
-    def __init__(self, modules: list[nn.Module], composition: csr_array, decay: float):
+    def __init__(
+        self,
+        modules: list[nn.Module],
+        composition: csr_array,
+        decay: float,
+        control: tuple[csr_array, list[torch.Tensor]] | None = None,
+    ):
         self.modules, self.decay = modules, decay
         device = modules[0].new.device
+        self.apart, self.origins = None, [None] * len(modules)
+        if control:
+            own, (composition, self.origins) = composition, control
+            self.apart = _sparse(csr_array(own - composition), device)
         self.compose, self.spread = _sparse(composition, device), _sparse(csr_array(composition.T), device)
         # kept from step to step: fresh memory costs as much as the products
         self.before = [module.parts.detach().clone() for module in modules]
@@ -55,9 +72,11 @@ class SharedParts(TrainerCallback):
     @torch.no_grad()
     def on_optimizer_step(self, args, state, control, optimizer=None, **_):
         kept = 1 - optimizer.param_groups[0]["lr"] * self.decay
-        for module, before in zip(self.modules, self.before, strict=True):
+        for module, before, origin in zip(self.modules, self.before, self.origins, strict=True):
             change = before.mul_(-kept).add_(module.parts)
             module.new.data.addmm_(self.compose, change, beta=kept)
+            if self.apart is not None:
+                module.new.data.addmm_(self.apart, origin, alpha=1 - kept)
 
 
 def _sparse(matrix: csr_array, device: torch.device) -> torch.Tensor:
@@ -73,20 +92,44 @@ def _sparse(matrix: csr_array, device: torch.device) -> torch.Tensor:
         ).to(device)
 
 
+def hand_round(composition: csr_array, words: Sequence[str], rng: np.random.Generator) -> csr_array:
+    """S' of the control: every word has the parts of another, and its forms share them as they did.
+
+    words: of each row. The words stand in a random circle, and each passes its parts to the next.
+    """
+    rows: dict[str, list[int]] = {}
+    for row, word in enumerate(words):
+        rows.setdefault(word, []).append(row)
+    circle = [list(rows)[i] for i in rng.permutation(len(rows))]
+    giver = np.empty(len(words), np.int64)
+    for word, other in zip(circle, circle[1:] + circle[:1], strict=True):
+        giver[rows[word]] = np.resize(rows[other], len(rows[word]))
+    return composition[giver]
+
+
 def share_parts(
-    causal: nn.Module, composition: csr_array, vectors: Mapping[str, np.ndarray], decay: float
+    causal: nn.Module,
+    composition: csr_array,
+    vectors: Mapping[str, np.ndarray],
+    decay: float,
+    control: tuple[csr_array, Mapping[str, np.ndarray]] | None = None,
 ) -> SharedParts:
     """Give embedding and head the vectors of their parts, which train, and return what a training loop has to call.
 
-    vectors: "embedding" and, where the head has rows of its own, "head" -> P [m, d]. The rows stay where they are: what
-    they are besides their parts is their residual.
+    vectors: "embedding" and, where the head has rows of its own, "head" -> P [m, d]. control: S' and P_0 of both sides.
+    The rows stay where they are: what they are besides their parts is their residual.
     """
     embedding, head = causal.get_input_embeddings(), causal.get_output_embeddings()
     modules = {"embedding": embedding} if head.new is embedding.new else {"embedding": embedding, "head": head}
-    for side, module in modules.items():
-        parts = torch.from_numpy(np.array(vectors[side], np.float32)).to(module.new.device)
+    device = embedding.new.device
+
+    def placed(matrices: Mapping[str, np.ndarray]) -> list[torch.Tensor]:
+        return [torch.from_numpy(np.array(matrices[side], np.float32)).to(device) for side in modules]
+
+    for module, parts in zip(modules.values(), placed(vectors), strict=True):
         module.parts = nn.Parameter(parts, requires_grad=True)
-    return SharedParts(list(modules.values()), composition, decay)
+    others = None if control is None else (control[0], placed(control[1]))
+    return SharedParts(list(modules.values()), composition, decay, others)
 
 
 def base_matrices(causal: nn.Module) -> dict[str, np.ndarray]:

@@ -226,7 +226,7 @@ def _lines(tokenizer, path, joined: bool = False) -> Encoded:
 
 def _share_parts(causal, paths, settings, seed: int):
     """Rows made of parts from here on: (the callback that keeps them so, what run.json says of the parts)."""
-    from wake2vec.training.factored import base_matrices, parts_of, share_parts, summary
+    from wake2vec.training.factored import base_matrices, hand_round, parts_of, share_parts, summary
     from wake2vec.vocabulary.parts import composition
 
     forms = read_values(paths["injection"])["forms"]
@@ -234,11 +234,13 @@ def _share_parts(causal, paths, settings, seed: int):
     about = forms, read_jsonl(paths["segmentation"]), read_values(paths["morphemes"])
     made = {side: composition(tokenizer, matrix, *about) for side, matrix in base_matrices(causal).items()}
     shares, _, names = made["embedding"]
+    base = {side: vectors for side, (_, vectors, _) in made.items()}
+    control = None
     if settings["rows"] == "shuffled":
-        shares = shares[np.random.default_rng(seed).permutation(len(forms))]
-    vectors = {side: vectors for side, (_, vectors, _) in made.items()}
-    vectors |= parts_of(load_arrays(paths["rows"]), shares)
-    return share_parts(causal, shares, vectors, settings["residual_decay"]), {"parts": summary(shares, names)}
+        control = hand_round(shares, [form["word"] for form in forms], np.random.default_rng(seed)), base
+    vectors = base | parts_of(load_arrays(paths["rows"]), shares)
+    shared = share_parts(causal, shares, vectors, settings["residual_decay"], control)
+    return shared, {"parts": summary(shares, names)}
 
 
 def _add_lora(causal, settings):
