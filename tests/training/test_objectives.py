@@ -271,10 +271,19 @@ def test_measures_by_loops():
         assert table.loc["morpheme", i]["random"] == pytest.approx(np.mean(cosines))
         squares = [cos(rows[i], row) ** 2 for row in material.base_sample]
         assert table.loc["repulsion", i]["random"] == pytest.approx(np.mean(squares))
-        # a device drawn by its share among the words that train
-        margin, share = table.loc["device", i]["value"], {d: np.mean(material.devices[train] == d) for d in (0, 1)}
-        own = share[material.devices[i]]
-        assert table.loc["device", i]["random"] == pytest.approx(margin * own - margin * (1 - own))
+        given = objective_measures._handed_round(material.devices[train], material.words[train])
+        same, other = (
+            [j for j, d in zip(train, given, strict=True) if (d == material.devices[i]) == s] for s in (True, False)
+        )
+        margin = np.mean([cos(rows[i], rows[j]) for j in same]) - np.mean([cos(rows[i], rows[j]) for j in other])
+        assert table.loc["device", i]["random"] == pytest.approx(margin)
+
+
+def test_devices_are_handed_round_by_word():
+    words, devices = np.repeat(np.arange(40), 3), np.repeat(np.arange(40) % 2, 3)
+    given = objective_measures._handed_round(devices, words)
+    assert (given.reshape(40, 3) == given[::3, None]).all() and sorted(given) == sorted(devices)
+    assert 10 < (given == devices)[::3].sum() < 30
 
 
 def trained(material, rows, steps=150, pull=None, **weights):
@@ -299,6 +308,13 @@ def test_on_noise_trained_words_move_and_held_out_words_stay_with_their_controls
     rise = {k: after[COLUMN[term].format(k)] - before[COLUMN[term].format(k)] for k in ("trained", "heldout", "random")}
     assert rise["trained"] > 0.3
     assert abs(rise["heldout"] - rise["random"]) < 4 / math.sqrt(32 * 100)  # free rows learn nothing of other words
+
+
+@pytest.mark.parametrize(("term", "rows"), [("repulsion", normal(200, 32) + 2), ("norm", 3 * normal(200, 32))])
+def test_repulsion_and_norm_lower_what_is_too_near_and_too_long(term, rows):
+    before, after = trained(affixed(count=200, d=32, seed=6), rows, **{term: 1.0})
+    assert after[f"{term}_trained"] < before[f"{term}_trained"] / 2
+    assert after[f"{term}_heldout"] == pytest.approx(before[f"{term}_heldout"], rel=0.05), "free rows of other words"
 
 
 def planted(term, d=32, count=400):

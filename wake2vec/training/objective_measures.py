@@ -3,10 +3,10 @@
     morpheme    cos(E(w), t(w))                   random: the parts of other words; shuffled: t of permuted base rows
     direction   cos(E(w) - r(w) - c, u(a))        random: other affixes; shuffled: r of permuted base rows
     device      mean cosine with trained rows of w's device, less that with those of other devices
-                                                  random: the same for a device drawn by its share
+                                                  random: the same, the devices handed round among trained words
     repulsion   mean cos² with rows of other words of w's kind (trained or held out); less is better
                                                   random: with base rows, which no term moves
-    norm        (‖E(w)‖ / mean base norm - 1)²    less is better; a length has no pair, so it has no random control
+    norm        (‖E(w)‖ / mean base norm - 1)²    less is better; a length has no pair, and so no control
 
 r(w) is the root's vector. An affix's direction u(a) is that of the mean of E - r over its trained rows, less c, the
 mean over all affixed trained rows: all new rows share a way off the base rows, which raises every cosine of such ways
@@ -156,17 +156,28 @@ def _device(material: Material, new: torch.Tensor) -> pd.DataFrame:
     sizes = np.bincount(labels[~out], minlength=count).astype(float)
     if count < 2 or (sizes < 2).any() or not out.any():
         return _table("device", material, rows[:0], np.empty(0))
-    sums = new.new_zeros(count, new.shape[1])
-    for part in np.array_split(rows[~out], -(-len(rows) // CHUNK)):
-        at = torch.from_numpy(part).to(new.device)
-        sums.index_add_(0, torch.from_numpy(material.devices[part]).to(new.device), normalize(new[at], dim=1))
-    cosines = _by_chunks(rows, new, lambda found, _: normalize(found, dim=1) @ sums.T).reshape(len(rows), count)
-    own = np.zeros((len(rows), count))
-    own[~out, labels[~out]] = 1  # z · z
-    cosines, sizes = cosines - own, sizes[None] - own
-    margins = cosines / sizes - (cosines.sum(1, keepdims=True) - cosines) / (sizes.sum(1, keepdims=True) - sizes)
-    random = np.where(out, (margins * sizes / sizes.sum(1, keepdims=True)).sum(1), np.nan)
-    return _table("device", material, rows, margins[np.arange(len(rows)), labels], random)
+
+    def margins(trained: np.ndarray) -> np.ndarray:
+        """Of each row to its device, where the words that train have these [k]."""
+        sums = new.new_zeros(count, new.shape[1])
+        for part in np.array_split(np.arange(len(trained)), -(-len(rows) // CHUNK)):
+            at = torch.from_numpy(rows[~out][part]).to(new.device)
+            sums.index_add_(0, torch.from_numpy(trained[part]).to(new.device), normalize(new[at], dim=1))
+        cosines = _by_chunks(rows, new, lambda found, _: normalize(found, dim=1) @ sums.T).reshape(len(rows), count)
+        own = np.zeros((len(rows), count))
+        own[~out, trained] = 1  # z · z
+        cosines, others = cosines - own, np.bincount(trained, minlength=count) - own
+        across = (cosines.sum(1, keepdims=True) - cosines) / (others.sum(1, keepdims=True) - others)
+        return (cosines / others - across)[np.arange(len(rows)), labels]
+
+    random = np.where(out, margins(_handed_round(labels[~out], material.words[rows[~out]])), np.nan)
+    return _table("device", material, rows, margins(labels[~out]), random)
+
+
+def _handed_round(labels: np.ndarray, words: np.ndarray) -> np.ndarray:
+    """The labels of rows [k], each word's given to another at random; a word's rows have one."""
+    _, first, of = np.unique(words, return_index=True, return_inverse=True)
+    return np.random.default_rng(0).permutation(labels[first])[of]
 
 
 def _repulsion(material: Material, new: torch.Tensor) -> pd.DataFrame:
