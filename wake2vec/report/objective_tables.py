@@ -24,7 +24,12 @@ KINDS = {
     "random": "random control",
     "shuffled": "shuffled base",
 }
-RANDOM = {"morpheme": "random parts", "direction": "other affixes", "device": "devices handed round", "repulsion": "base rows"}
+RANDOM = {
+    "morpheme": "random parts",
+    "direction": "other affixes",
+    "device": "devices handed round",
+    "repulsion": "base rows",
+}
 GAINS = ("trained", "heldout", "over_random", "over_shuffled")
 VERDICTS = {
     "generalises": "acts and generalises",
