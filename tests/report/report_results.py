@@ -26,6 +26,7 @@ from tests.report.report_neighbours import make_neighbour_map
 from tests.report.report_register import make_register, make_validation
 from wake2vec.report.results import Results
 from wake2vec.storage import write_csv, write_json, write_jsonl, write_text
+from wake2vec.training.sweep import verdict
 
 SCRIPT = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
 HOSTILE = [
@@ -161,8 +162,25 @@ def make_segmentation():
     return [compound, affix, none]
 
 
+def make_moved(trained=0.2, heldout=0.05, random=0.04, shuffled=0.05, reach=0.02):
+    """What P3 moved, as run.json has it."""
+
+    def gain(mean):
+        return {"mean": mean, "low": mean - reach, "high": mean + reach}
+
+    gains = {
+        "trained": trained,
+        "heldout": heldout,
+        "over_random": heldout - random,
+        "over_shuffled": heldout - shuffled,
+    }
+    gains = {name: gain(mean) for name, mean in gains.items()}
+    return {"gain": gains, "verdict": verdict(gains)}
+
+
 def make_run(phase):
     return {
+        **({"objective": {"morpheme": make_moved()}} if phase == "p3" else {}),
         "phase": phase, "kind": "lora" if phase == "p2" else "rows", "base": "small & plain", "corpus": "coined",
         "recipe": "wake", "paths": {}, "steps": 400, "stopped_early": phase == "p2", "best_step": 250,
         "final_step": 300 if phase == "p2" else 400, "kept": "best", "best_heldout_bits_per_byte": 2.2,

@@ -1,9 +1,12 @@
 """Sentences say what the numbers say, whichever way they went."""
 
+from dataclasses import replace
+
 import pytest
 
+from tests.report.report_results import make_moved, make_results
 from wake2vec.report import readings
-from wake2vec.report.findings import change, classes, findings, headline, leak, recovery, whole_run
+from wake2vec.report.findings import change, classes, findings, headline, judged, leak, recovery, whole_run
 from wake2vec.report.summary import summarise
 
 NULL = {"mean": 0.5, "low": 0.4, "high": 0.6}
@@ -72,11 +75,20 @@ def test_recovery_needs_to_beat_both_controls():
 
 
 def test_an_objective_is_judged_on_held_out_against_random_pairs():
-    assert "no sign" in readings.read_objective(0.3, 0.05, 0.05)
-    assert "no sign" in readings.read_objective(0.3, 0.33, 0.43)  # random pairs rose more
-    assert "0.150 more than random" in readings.read_objective(0.3, 0.2, 0.05)
-    assert "themselves did not" in readings.read_objective(-0.01, 0.2, 0.05)
-    assert "Not measured" in readings.read_objective(None, 0.2, 0.05)
+    def read(*rises, **gains):
+        moved = make_moved(*rises)
+        moved["gain"] |= gains
+        run = replace(make_results(), runs={"p3": {"objective": {"morpheme": moved}}})
+        return judged(summarise(run)).replace("\u00a0", " ")
+
+    assert "no sign" in read(0.3, 0.33, 0.43)  # random pairs rose more
+    assert "no sign" in read(0.3, 0.06, 0.05, 0.0)  # more, but not measurably
+    assert "no sign" in read(0.3, 0.2, 0.05, 0.19)  # a permuted base rose as much
+    over = "0.150 [0.130, 0.170] more than random pairs and 0.200 [0.180, 0.220] more than with a permuted base"
+    assert f"rose by {over}; " in read(0.3, 0.2, 0.05, 0.0)
+    assert "themselves did not" in read(0.01, 0.2, 0.05)
+    assert "Too few" in read(0.3, heldout=None)
+    assert judged({}) == "Not measured."
 
 
 def summary(**changes):

@@ -12,6 +12,7 @@ from wake2vec.errors import UserError
 from wake2vec.training import objective_measures, objective_terms, objectives
 from wake2vec.training.objective_pairs import assemble, held_out_words, read_devices
 from wake2vec.training.objectives import TERMS, Objective
+from wake2vec.training.sweep import moved
 
 OFF = {f"lambda_{name}": 0.0 for name in TERMS} | {"morpheme": "cosine"}
 
@@ -308,6 +309,17 @@ def test_on_noise_trained_words_move_and_held_out_words_stay_with_their_controls
     rise = {k: after[COLUMN[term].format(k)] - before[COLUMN[term].format(k)] for k in ("trained", "heldout", "random")}
     assert rise["trained"] > 0.3
     assert abs(rise["heldout"] - rise["random"]) < 4 / math.sqrt(32 * 100)  # free rows learn nothing of other words
+
+
+def test_what_one_run_moved_is_read_off_its_ends():
+    """Half of the way to their parts: for the words that train, for all words, and for nobody."""
+    material, rows = affixed(count=200, d=32, seed=5), normal(200, 32).float()
+    targets = torch.from_numpy(material.component.vectors).float()
+    trains = torch.from_numpy(~material.held_out)[:, None]
+    ends = {"trained": rows + trains * targets / 2, "generalises": rows + targets / 2, "still": rows + 1e-9}
+    for verdict, after in ends.items():
+        assert moved(material, rows, after, ["morpheme"])["morpheme"]["verdict"] == verdict
+    assert list(moved(material, rows, rows, ["direction", "norm"])) == ["direction", "norm"]
 
 
 @pytest.mark.parametrize(("term", "rows"), [("repulsion", normal(200, 32) + 2), ("norm", 3 * normal(200, 32))])

@@ -151,6 +151,9 @@ def test_p3_draws_rows_to_their_parts_and_logs_every_term(run, tmp_path):
     states, values, history = phases.rows_phase("p3", run, strong, MODEL, tmp_path / "state")
     measured = history.dropna(subset=["cosine_trained_pairs"])
     assert measured["cosine_trained_pairs"].iloc[-1] > measured["cosine_trained_pairs"].iloc[0] + 0.05
+    judged = values["objective"]["morpheme"]
+    assert judged["measure"]["trained"] == pytest.approx(measured["cosine_trained_pairs"].iloc[-1], abs=1e-6)
+    assert set(values["objective"]) == {"morpheme", "norm"}, "repulsion has one word of a kind, and none to be near"
     logged = history.dropna(subset=["loss_lm"])
     for name in (
         "loss_morpheme",

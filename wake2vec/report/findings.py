@@ -24,6 +24,7 @@ from wake2vec.report.markdown import (
 )
 
 Summary = Mapping[str, Any]
+MORPHEME = "p3.objective.morpheme"  # what P3 moved in its words, of run.json
 MARK = "†"  # beside every score of a run whose word list saw the held-out text
 WHO = {
     "init": "The initial rows, before any training,",
@@ -265,7 +266,17 @@ def objective(summary: Summary) -> str:
         f"{signed(rises[pair])} for {label}"
         for pair, label in (("trained", "trained pairs"), ("heldout", "held-out pairs"), ("random", "random pairs"))
     ]
-    return f"P3 moved the cosine of words to their parts by {several(moved)}. {readings.read_objective(**rises)}"
+    return f"P3 moved the cosine of words to their parts by {several(moved)}. {judged(summary)}"
+
+
+def judged(summary: Summary) -> str:
+    """What follows from P3's morpheme pairs, by their intervals over words."""
+    controls = {"random pairs": "over_random", "with a permuted base": "over_shuffled"}
+    over = {
+        label: (summary.get(f"{MORPHEME}.{name}"), summary.get(f"{MORPHEME}.{name}.interval"))
+        for label, name in controls.items()
+    }
+    return readings.read_objective(summary.get(f"{MORPHEME}.verdict"), summary.get(f"{MORPHEME}.heldout"), over)
 
 
 def objective_rises(summary: Summary) -> dict[str, float | None]:

@@ -10,12 +10,13 @@ below 0.8, large from there on.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wake2vec.report.markdown import number, percent
+from wake2vec.report.markdown import number, percent, several, with_interval
 
 NOT_MEASURED = "Not measured: too few rows."
 NO_STRUCTURE = "Indistinguishable from no structure."
 Null = Mapping[str, Any] | None
 Interval = Sequence[float | None] | None
+Gain = tuple[float | None, Interval]
 
 
 def place(value: float | None, null: Null) -> str | None:
@@ -175,16 +176,22 @@ def read_recovery(rank: float | None, bounds: Interval, chance: float | None, sh
     return "Not measurably nearer than the controls."
 
 
-def read_objective(trained: float | None, heldout: float | None, random: float | None) -> str:
-    """Whether the morpheme objective acts beyond the pairs that it trains on, from the rises of three mean cosines."""
-    if trained is None or heldout is None or random is None:
+def read_objective(verdict: str | None, heldout: float | None, over: Mapping[str, Gain]) -> str:
+    """Whether the morpheme objective acts beyond the pairs that it trains on.
+
+    verdict: sweep.py's, of one run's end against its beginning, by intervals over words. heldout: the gain of pairs
+    kept out. over: control -> how much more that is than the control's, with its interval.
+    """
+    if verdict is None:
         return "Not measured."
-    net = heldout - random
-    if trained <= 0:
-        return "The trained pairs themselves did not draw closer: no sign that the objective acts."
-    if net <= 0:
-        return "Pairs kept out rose no more than random pairs: no sign that the objective acts beyond its own pairs."
-    return (
-        f"Pairs kept out rose by {number(net)} more than random pairs (trained pairs by {number(trained - random)}); "
-        "whether the objective is the cause, the same run with its weight at 0 decides."
-    )
+    if verdict == "still":
+        return "The trained pairs themselves did not measurably draw closer: no sign that the objective acts."
+    if heldout is None:
+        return "Too few pairs were kept out to say whether it acts beyond its own."
+    gains = {name: f"{with_interval(*gain)} more than {name}" for name, gain in over.items() if gain[0] is not None}
+    said = several(list(gains.values()))
+    if verdict != "generalises":
+        beyond = "did not measurably rise" + (f" beyond their controls ({said})" if said else "")
+        return f"Pairs kept out {beyond}: no sign that the objective acts beyond its own pairs."
+    cause = "whether the objective is the cause, the same run with its weight at 0 decides"
+    return f"Pairs kept out rose by {said}; {cause}."

@@ -76,7 +76,21 @@ def rows_phase(
     states = {"final": _state_of(causal, settings, paths)}
     load_named(learner, load_arrays(best))
     states["best"] = _state_of(causal, settings, paths)
-    return states, _run_values(phase, "rows", paths, settings, model, run) | parts, history
+    values = _run_values(phase, "rows", paths, settings, model, run) | parts
+    if objective:
+        values["objective"] = _moved(objective, paths, states["final"]["rows"], causal.device)
+    return states, values, history
+
+
+def _moved(objective, paths, rows: Mapping[str, Any], device) -> dict[str, Any]:
+    """What P3 moved, from the rows that it started from to its final ones, term by term (sweep.py)."""
+    import torch
+
+    from wake2vec.training.sweep import moved
+
+    name = "embedding.new"
+    ends = (torch.from_numpy(arrays[name]).to(device) for arrays in (load_arrays(paths["rows"], [name]), rows))
+    return moved(objective.material, *ends, [term for term, weight in objective.weights.items() if weight])
 
 
 def adapter_phase(

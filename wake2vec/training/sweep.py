@@ -17,7 +17,7 @@ about other affixes or seeds. Where rows share their parts, a held-out word move
 with trained words, and that is what generalising means there: the words are held out, not their parts.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -77,6 +77,15 @@ def compare(
         "entries": entries,
         "lexicon_saw_held_out": bool(scores[none].get("lexicon_saw_held_out")),
     }
+
+
+def moved(material: Material, before: Any, after: Any, terms: Sequence[str]) -> dict[str, Any]:
+    """`judge` of one run by itself, for each of its terms that has words: the rows [n, d] (torch) at its end against
+    those at its beginning. What moved them, only a run without the term can say.
+    """
+    first, last = _words(material, before), _words(material, after)
+    measured = [term for term in terms if term in first.index.get_level_values("term")]
+    return {term: judge(first.loc[term], last.loc[term], BETTER[term], 0.05) for term in measured}
 
 
 def _words(material: Material, new: Any) -> pd.DataFrame:
