@@ -281,8 +281,8 @@ def test_architectures_that_do_more_to_their_logits_are_refused(architecture):
         inject(causal, np.zeros((NEW, WIDTH), np.float32), None, "shared")
 
 
-def test_a_precision_that_a_models_numbers_outgrow_is_refused(checkpoint):
-    causal = load_base(checkpoint("llama", False), precision="float16")
-    causal.get_output_embeddings().weight.data.fill_(6e4)
-    with pytest.raises(UserError, match="not finite in torch.float16.*bfloat16"):
+def test_logits_that_are_no_numbers_are_refused(checkpoint):
+    causal = load_base(checkpoint("llama", False), precision="bfloat16")
+    causal.get_output_embeddings().weight.data.fill_(torch.inf)
+    with pytest.raises(UserError, match="not finite in torch.bfloat16.*damaged"):
         inject(causal, *[np.zeros((NEW, WIDTH), np.float32)] * 2, "separate")

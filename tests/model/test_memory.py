@@ -222,6 +222,7 @@ CASES = {
     "P1, shared keys in float32": (GROUPED, "p1", {}, 1500),
     "P2, shared keys and flash attention": (GROUPED, "p2", {"precision": "bfloat16"}, 1500),
     "P2, shared keys without it": (GROUPED, "p2", {"precision": "bfloat16"}, 1500),
+    "P2, keys of their own in bfloat16, without it": (SMALL, "p2", {"precision": "bfloat16"}, 1500),
     "P2, GPT-2, two passes": (GPT2, "p2", {"p2_accumulate": 2}, 1500),
     "P2, every weight": (SMALL, "p2", {"p2_kind": "full"}, 1500),
     "P3": (SMALL, "p3", {}, 1500),

@@ -1,7 +1,10 @@
 """Initial rows against the formulas, by hand, and their independence of everything but the seed."""
 
+import json
+
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
 
 from wake2vec.vocabulary.initialisation import initial_rows
 from wake2vec.vocabulary.parts import Parts, mean_rows, pieces_of
@@ -59,6 +62,24 @@ def test_compositional_by_hand(base_tokenizer, matrix):
         "compound": 1,
         "subtoken_mean: no parts found": 1,
     }
+
+
+def test_a_word_with_a_part_that_the_base_cannot_spell_falls_back(base_tokenizer, matrix):
+    """Without bytes to fall back on a tokenizer drops what it does not know, and a root is no vector at all."""
+    spec = json.loads(base_tokenizer.to_str())
+    spec["model"] |= {"byte_fallback": False, "unk_token": None}
+    entries = [
+        {"word": "riverling", "prefix": "", "root": "ξψ", "suffix": "ling", "compound": []},
+        {"word": "moonbread", "prefix": "", "root": "", "suffix": "", "compound": ["moon", "ξψ"]},
+    ]
+    forms = [
+        {"row": i, "form": e["word"], "word": e["word"], "surface": "river", "start": True}
+        for i, e in enumerate(entries)
+    ]
+    bare = Tokenizer.from_str(json.dumps(spec))
+    rows, statistics = initial_rows({"embedding": matrix}, bare, forms, entries, MORPHEMES, SETTINGS, 0)
+    assert statistics["embedding"]["made_from"] == {"subtoken_mean: a part that the base cannot spell": 2}
+    np.testing.assert_allclose(rows["embedding.new"], [word(base_tokenizer, matrix, "river")] * 2, rtol=1e-5)
 
 
 def test_prefix_root_and_suffix_have_their_weights(base_tokenizer, matrix):

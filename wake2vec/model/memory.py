@@ -203,10 +203,11 @@ def like_cuda(flash: bool) -> Iterator[None]:
             if function is dropout:
                 return masked(*args, **kwargs)
             if function is scaled_dot_product_attention:
-                # Heads that share keys need flash attention: half precision and Ampere. PyTorch's other fused kernel
-                # refuses them, and what is left keeps weights [heads, sequence, sequence]
+                # Flash attention needs half precision and Ampere. PyTorch's other fused kernel refuses heads that
+                # share keys, and before Ampere bfloat16; what is left keeps weights [heads, sequence, sequence]
                 half = args[0].dtype in (torch.bfloat16, torch.float16)
-                if not kwargs.get("enable_gqa") or (flash and half):
+                other = not kwargs.get("enable_gqa") and (flash or args[0].dtype != torch.bfloat16)
+                if (flash and half) or other:
                     fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
                     return fused(*args[:3], 0.0, kwargs.get("is_causal", False))[0]
             if function is torch.Tensor.__bool__ and args[0].is_meta:

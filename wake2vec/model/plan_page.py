@@ -20,7 +20,8 @@ HELD = {
 }
 MOMENTS = {
     "backward": "all of these, as the loss is made",
-    "step": "as the optimizer steps",
+    "gradients": "gradients, once all are made (float32)",
+    "step": "as the optimizer steps, with these",
     "evaluation": "in an evaluation",
 }
 OPTIMIZERS = {"adamw": "AdamW", "adafactor": "Adafactor"}

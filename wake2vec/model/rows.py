@@ -116,8 +116,8 @@ def _check_nothing_is_missing(causal: nn.Module, inputs: nn.Module) -> None:
     whole, ours = causal(input_ids=ids, use_cache=False).logits, logits(hidden_states(causal, ids), *head_of(causal))
     if not (whole.isfinite().all() and ours.isfinite().all()):
         raise UserError(
-            f"{type(causal).__name__}: its logits are not finite in {causal.dtype}, which numbers outgrow. Set "
-            "`precision: bfloat16` or `float32` for this model."
+            f"{type(causal).__name__}: its logits are not finite in {causal.dtype}. Its checkpoint may be damaged; if "
+            "not, try `precision: float32`."
         )
     alike = torch.allclose(ours, whole.float(), rtol=1e-2, atol=1e-2 * float(ours.abs().max()))
     if not alike or not torch.equal(causal.get_input_embeddings()(ids), inputs(ids)):

@@ -26,7 +26,7 @@ class Model(Settings):
     seed: int = setting(42, "of initial rows and training", ge=0)
     phases: tuple[Phase, ...] = setting(("p1", "p2", "p3"), "which phases run, in this order", min_length=1)
     start: Start | None = setting(None, "another run's P1 rows to start from; null makes initial rows")
-    precision: Literal["float32", "bfloat16", "float16"] = setting(
+    precision: Literal["float32", "bfloat16"] = setting(
         "float32", "of the frozen base, and of its products with new rows, which are float32 themselves"
     )
     quantisation: Literal["none", "nf4"] = setting("none", "nf4: 4-bit base with double quantisation (bitsandbytes)")

@@ -5,6 +5,7 @@ Each takes paths and settings, trains with `state` as its scratch folder, and pu
 
 import os
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,9 @@ def adapter_phase(
 def _assemble(paths, model, train_adapter: bool = False):
     from wake2vec.model.assemble import assemble
 
+    if model["head"] == "tie_all" and not read_values(paths["manifest"]).get("tied", True):
+        said = "puts the embedding in the place of this base's head, and what the head has learnt is lost"
+        print(f"head: tie_all {said}. `head: native` keeps it.", file=sys.stderr, flush=True)
     return assemble(
         paths["manifest"],
         rows=paths["rows"],

@@ -92,10 +92,13 @@ def _compositional(matrix, tokenizer, forms, segmentation, morphemes, settings, 
     alpha, how, lacking = settings["alpha"], [], []
     rows = np.empty((len(forms), matrix.shape[1]), dtype=np.float32)
     for i, form in enumerate(forms):
-        found = parts.of(by_word[form["word"]]) if form["word"] in by_word else []
+        entry = by_word.get(form["word"])
+        found = parts.of(entry) if entry else []
         if not found:
             lacking.append(i)
-            why = "no parts found" if form["word"] in by_word else "not among the segmented words"
+            why = "not among the segmented words" if not entry else "no parts found"
+            if entry and (entry["compound"] or entry["prefix"] or entry["suffix"]) and not parts.spells(entry):
+                why = "a part that the base cannot spell"
             how.append(f"{settings['fallback']}: {why}")
             continue
         if found[0][0] == "word":

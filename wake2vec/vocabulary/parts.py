@@ -63,14 +63,21 @@ class Parts:
     def names(self, entry: Mapping[str, Any]) -> list[tuple[str, str]]:
         """(role, text) of each part of a segmented word; role is prefix, root, suffix or word.
 
-        An affix without a vector is left out; a word that was not segmented has no parts.
+        An affix without a vector is left out; a word that was not segmented, or with a root or word in it that the
+        base cannot spell, has no parts.
         """
+        if not self.spells(entry):
+            return []
         if entry["compound"]:
             return [("word", word) for word in entry["compound"]]
         if not (entry["prefix"] or entry["suffix"]):
             return []
         named = [(role, entry[role]) for role in ("prefix", "root", "suffix")]
         return [(role, text) for role, text in named if role == "root" or text in self.affixes]
+
+    def spells(self, entry: Mapping[str, Any]) -> bool:
+        """Whether the base has pieces for a word's root, or for all words of a compound."""
+        return all(self.pieces[text] for text in entry["compound"] or [entry["root"]])
 
     def vector(self, role: str, text: str) -> np.ndarray:
         """The vector [d] of a part."""
@@ -101,11 +108,7 @@ def composition(
     vectors, made_of = [], []
     for row, form in enumerate(forms):
         named = (
-            [
-                ("word" if role == "root" else role, text)
-                for role, text in parts.names(by_word[form["word"]])
-                if role in ("prefix", "suffix") or parts.pieces[text]  # a word that the base cannot spell has no vector
-            ]
+            [("word" if role == "root" else role, text) for role, text in parts.names(by_word[form["word"]])]
             if form["word"] in by_word
             else []
         )
