@@ -40,6 +40,11 @@ def with_pipeline(tokenizer: Tokenizer, **parts) -> Tokenizer:
     return Tokenizer.from_str(json.dumps(json.loads(tokenizer.to_str()) | parts))
 
 
+def with_model(tokenizer: Tokenizer, **options) -> Tokenizer:
+    spec = json.loads(tokenizer.to_str())
+    return Tokenizer.from_str(json.dumps(spec | {"model": spec["model"] | options}))
+
+
 def tekken(folder: Path) -> Tokenizer:
     """Mistral's Tekken: byte-level, with a word-splitting pattern that joins punctuation and parts CamelCase."""
     from transformers.convert_slow_tokenizer import TikTokenConverter
@@ -116,9 +121,10 @@ REAL = {
     "Gemma's pipeline": _gemma,
     "Tekken": tekken,
     "GPT-2's pattern": lambda _: byte_level(None),
-    "Llama 3's pattern": lambda _: byte_level(LLAMA3_WORDS),
+    "Llama 3's pipeline": lambda _: with_model(byte_level(LLAMA3_WORDS), ignore_merges=True),
+    "Qwen 2.5's pipeline": lambda _: with_pipeline(byte_level(LLAMA3_WORDS), normalizer={"type": "NFC"}),
 }
-BYTE_LEVEL = {"Tekken", "GPT-2's pattern", "Llama 3's pattern"}
+BYTE_LEVEL = {"Tekken", "GPT-2's pattern", "Llama 3's pipeline", "Qwen 2.5's pipeline"}
 ALWAYS_AFTER_SPACE = {"Llama 2's pipeline", "Metaspace"}  # a text's first word is spelled like one after a space
 
 

@@ -276,3 +276,28 @@ def test_a_base_that_puts_a_space_before_every_text_is_refused(passages):
     base.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     with pytest.raises(UserError, match="a space before every text.*add_prefix_space"):
         inject(base, ROWS, COINAGES, [], [])
+
+
+def test_rows_are_counted_by_where_they_fire(base_tokenizer):
+    """Of five forms two fire in training (a text's first word is spelled like one after a space), one in the held-out
+    text alone, two nowhere; and the base has " the" already.
+    """
+    spellings = {"moonbread": ["moonbread"], "riverling": ["riverling"], "the": ["the"]}
+    train, valid = ["a moonbread and “moonbread”", "moonbread's"], ["the riverling ran to “moonbread” "]
+    _, values = inject(base_tokenizer, ROWS, spellings, train, valid, min_fires=0)
+    fired = {(f["surface"], f["start"]): (f["count_train"], f["count_valid"]) for f in values["forms"]}
+    assert fired == {
+        ("moonbread", True): (2, 0),
+        ("moonbread", False): (1, 1),
+        ("riverling", True): (0, 1),
+        ("riverling", False): (0, 0),
+        ("the", False): (0, 0),
+    }
+    assert values["counts"] == {
+        "rows": 5,
+        "fire_in_training": 2,
+        "fire_only_elsewhere": 1,
+        "never_fire": 2,
+        "reused": 1,
+        "not_injectable": 0,
+    }

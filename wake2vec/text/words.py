@@ -1,7 +1,10 @@
-"""What a word is: the one definition that corpus, lexicon, testbed and tokenizer share.
+"""What a word is: the one definition that corpus, lexicon, testbed and the measures of language share.
 
 A word is a run of letters and combining marks; apostrophes and hyphens belong to it when letters stand on both sides
 ("andrée's", "well-nigh"). Words are compared in NFC, lower case, with ' for the typographic apostrophe.
+
+A tokenizer knows no such words: there a form ends at an apostrophe or a hyphen unless the list has the longer word, so
+that `moonbread` fires in "well-moonbread", which the lexicon counts as another word.
 """
 
 import unicodedata
