@@ -146,6 +146,24 @@ def test_p2_full_trains_the_body_and_leaves_the_rows(run, tmp_path):
     assert scored["bits_per_byte"] == pytest.approx(values["best_heldout_bits_per_byte"], abs=1e-6)
 
 
+def test_all_phases_learn_on_a_four_bit_base_in_bfloat16(run, tmp_path):
+    """As the study's large bases are trained: rows, then adapters around them, then rows within these."""
+    model = MODEL | {"precision": "bfloat16", "quantisation": "nf4"}
+    states, _, history = phases.rows_phase("p1", run, block(Rows), model, tmp_path / "p1")
+    losses = [history["heldout_loss"].dropna()]
+    save_arrays(tmp_path / "rows.safetensors", states["final"]["rows"])
+    assert all(array.dtype == np.float32 for array in states["final"]["rows"].values())
+    after = run | {"rows": str(tmp_path / "rows.safetensors")}
+    out = tmp_path / "adapter/adapter_model.safetensors"
+    _, history = phases.adapter_phase(after, block(Adapter), model, tmp_path / "p2", out)
+    losses.append(history["heldout_loss"].dropna())
+    last = after | {"adapter": str(out)}
+    _, values, history = phases.rows_phase("p3", last, block(Alignment, lambda_morpheme=20.0), model, tmp_path / "p3")
+    assert all(phase.iloc[-1] < phase.iloc[0] - 0.01 for phase in losses)
+    assert losses[1].iloc[0] == pytest.approx(losses[0].iloc[-1], abs=1e-6), "what P1 published is what P2 begins with"
+    assert history["cosine_trained_pairs"].dropna().iloc[-1] > history["cosine_trained_pairs"].dropna().iloc[0] + 0.05
+
+
 def test_p3_draws_rows_to_their_parts_and_logs_every_term(run, tmp_path):
     strong = block(Alignment, lambda_morpheme=20.0)
     states, values, history = phases.rows_phase("p3", run, strong, MODEL, tmp_path / "state")

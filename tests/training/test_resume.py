@@ -18,23 +18,27 @@ from wake2vec.training import phases, resume
 TRIALS = int(os.environ.get("WAKE2VEC_KILLS", 3))  # runs that are killed, a phase; raise it to look harder
 
 
-@pytest.mark.parametrize("phase", ["p1", "p2", "p3"])
-def test_a_run_killed_at_any_moment_publishes_the_same_bytes(run, tmp_path, phase):
+STUDY = {"precision": "bfloat16", "quantisation": "nf4"}  # as the study's large bases are trained
+
+
+@pytest.mark.parametrize(("phase", "made"), [("p1", {}), ("p2", {}), ("p3", {}), ("p1", STUDY), ("p2", STUDY)], ids=str)
+def test_a_run_killed_at_any_moment_publishes_the_same_bytes(run, tmp_path, phase, made):
+    trials = 1 if made else TRIALS
     settings = {
         "p1": lambda: block(Rows, rows="factored", snapshot_every=4, accumulate=2, patience=2),
         "p2": lambda: block(Adapter, dropout=0.2),
         "p3": lambda: block(Alignment, optimizer="adafactor"),
     }[phase]()
-    (tmp_path / "job.json").write_text(json.dumps({"paths": run, "settings": settings, "model": MODEL}))
+    (tmp_path / "job.json").write_text(json.dumps({"paths": run, "settings": settings, "model": MODEL | made}))
     seed = random.randrange(10**6)
     done = subprocess.run(
-        [sys.executable, "-m", "tests.training.killing", str(tmp_path), phase, str(TRIALS), str(seed)],
+        [sys.executable, "-m", "tests.training.killing", str(tmp_path), phase, str(trials), str(seed)],
         capture_output=True,
         text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, f"seed {seed}\n{done.stdout}\n{done.stderr[-4000:]}"
-    assert done.stdout.count("the same bytes") == TRIALS
+    assert done.stdout.count("the same bytes") == trials
 
 
 def test_a_run_that_stopped_early_is_not_taken_further(run, tmp_path):
