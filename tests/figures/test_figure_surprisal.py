@@ -24,7 +24,7 @@ def frames(phases=PHASES, words=600, coined=0.2, with_rows=True, seed=0):
         )
         made[phase] = pd.DataFrame(
             {"passage": np.arange(words) * 10 // words, "surprisal": bits + rng.gamma(1, 0.2, words), "kind": kind,
-             "zipf": zipf, "count_train": seen}
+             "zipf": zipf, "count_train": seen, "entropy_reduction": np.maximum(0, 4 - zipf / 2 - place / 10)}
         )  # fmt: skip
     return made
 
@@ -39,7 +39,7 @@ def ticks(axis):
 
 def test_the_marks_are_the_means_of_their_words(check, read):
     made = frames()
-    zipf, phase, count = check(draw_surprisal(made)).axes
+    zipf, phase, count, entropy = check(draw_surprisal(made)).axes
     kinds = made["p3"]["kind"].to_numpy()
     coined = np.char.startswith(kinds.astype(str), "coinage")
     assert phase.get_ylim() == count.get_ylim() and {axes.get_yscale() for axes in (zipf, phase, count)} == {"log"}
@@ -55,6 +55,10 @@ def test_the_marks_are_the_means_of_their_words(check, read):
         f"{name}\n({(~coined & (made['p3']['zipf'] >= low) & (made['p3']['zipf'] < high)).sum()})"
         for name, low, high in (("1–2", 1, 2), ("2–3", 2, 3), ("3–4", 3, 4), ("4–5", 4, 5), ("5–6", 5, 6), ("6+", 6, 9))
     ]
+    assert ticks(entropy.xaxis) == ticks(zipf.xaxis) and entropy.get_yscale() == "linear"
+    rare = ~coined & (made["p3"]["zipf"] >= 2) & (made["p3"]["zipf"] < 3)
+    reduced = [made[of]["entropy_reduction"][rare].mean() for of in ("init", "p3")]  # the base has another tokenizer
+    np.testing.assert_allclose([shown[1] for shown in heights(entropy)[1::2]], reduced)
     names = read.legend(zipf.get_figure())
     assert names[:3] == ["base", "initial rows", "P3"] and f"plain words ({(kinds == 'plain').sum()})" in names
 

@@ -8,8 +8,10 @@ import pytest
 
 from wake2vec.geometry.dimension import measure_dimension
 from wake2vec.geometry.directions import affix_pairs, cosines, measure_directions
+from wake2vec.geometry.drift import measure_drift
 from wake2vec.geometry.isotropy import measure_isotropy
 from wake2vec.geometry.norms import measure_norms
+from wake2vec.geometry.overlap import measure_overlap, measure_pip_loss
 from wake2vec.geometry.similarity import measure_similarity
 from wake2vec.geometry.vectors import Rows, unit
 
@@ -40,6 +42,25 @@ def test_noise_is_found_by_none():
         assert (p < 0.05).sum() <= 5, (name, sorted(p)[:8])  # binomial(24, 0.05): more than 5 once in a thousand
     every = np.concatenate([list(run.values()) for run in runs])
     assert (every < 0.05).mean() < 0.09
+
+
+def test_random_moves_and_new_neighbours_are_found_by_none():
+    """Rows that moved in random directions, and for the neighbours rows drawn anew, with hubs among the base."""
+    p = {"drift": [], "pip loss": [], "overlap": []}
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        base, new, other = (rng.standard_normal((n, 12)).astype(np.float32) for n in (80, 60, 60))
+        base[:8] += 1.0
+        moved = new + rng.uniform(0.2, 2, (60, 1)).astype(np.float32) * unit(rng.standard_normal((60, 12), np.float32))
+        before = Rows(base, new)
+        forms = [{"row": i, "form": "", "count_train": 1} for i in range(60)]
+        drift = measure_drift(before, Rows(base, moved), [""] * 80, forms, seed)
+        p["drift"].append(drift["new"]["cosine"]["null"]["p"])
+        p["pip loss"].append(measure_pip_loss(new, moved, rng)["null_relative"]["p"])
+        p["overlap"].append(measure_overlap(before, Rows(base, other + 0.5), [], seed)["null"]["p"])
+    for name, found in p.items():
+        below = (np.array(found) < 0.05).sum()
+        assert below <= 8, (name, below, sorted(found)[:10])  # binomial(60, 0.05): more than 8 once in a hundred
 
 
 @pytest.fixture

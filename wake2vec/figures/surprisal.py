@@ -1,4 +1,5 @@
-"""What words cost: surprisal by frequency in English, by phase, and of coinages by how often training showed them.
+"""What words cost: surprisal by frequency in English, by phase, and of coinages by how often training showed them; and
+what they settle, the reduction of the next token's entropy, which compares only among phases that share a tokenizer.
 
 Every mark is a mean over the words of the held-out text that fall into its bin, with a 95 % interval over passages. The
 words are the same at every phase; which of them have a row is the last phase's to say.
@@ -53,17 +54,23 @@ def draw_surprisal(frames: Mapping[str, Any], *, width: float = WIDTH, font_size
     """
     frames = {phase: frames[phase] for phase in PHASES if phase in frames}
     with context(font_size):
-        figure = new_figure(width, 1.06 * width)
+        figure = new_figure(width, 1.5 * width)
         if not any(len(frame) for frame in frames.values()):
             axes = figure.subplots()
             marks.heading(axes, "Surprisal of words")
             marks.say(axes, "No phase was scored word by word.")
             return finish(figure)
-        panels = figure.subplot_mosaic([["zipf", "zipf"], ["phase", "count"]])
+        panels = figure.subplot_mosaic([["zipf", "zipf"], ["phase", "count"], ["entropy", "entropy"]])
         masks = group_masks(kinds_of(frames))
         shown = [phase for phase in ("base", "init", list(frames)[-1]) if phase in frames]
         looks = {phase: PHASES[phase] for phase in dict.fromkeys(shown)}
-        _by_zipf(panels["zipf"], frames, masks, looks)
+        below = _by_zipf(panels["zipf"], frames, masks, looks, "surprisal")
+        panels["zipf"].set(yscale="log", ylabel="bits a word (log)")
+        marks.heading(panels["zipf"], "Surprisal by frequency in English", below)
+        injected = {phase: look for phase, look in looks.items() if phase != "base" or len(frames) == 1}
+        _by_zipf(panels["entropy"], frames, masks, injected, "entropy_reduction")
+        panels["entropy"].set(ylabel="bits a word")
+        marks.heading(panels["entropy"], "Entropy reduction by frequency in English", "with the run’s own tokenizer")
         entries = _by_phase(panels["phase"], frames, masks)
         _by_count(panels["count"], panels["phase"], frames, masks, looks)
         for axes in panels.values():
@@ -95,15 +102,19 @@ def _bits_axis(axes: Axes) -> None:
     axes.yaxis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
 
 
-def _means(frames: Mapping[str, Any], masks: list[np.ndarray], phase: str) -> tuple[np.ndarray, list[Any]]:
-    """Mean surprisal in bits [masks] at a phase, and its intervals."""
+def _means(
+    frames: Mapping[str, Any], masks: list[np.ndarray], phase: str, column: str = "surprisal"
+) -> tuple[np.ndarray, list[Any]]:
+    """Mean of a column in bits [masks] at a phase, and its intervals."""
     rng = np.random.default_rng(0)
-    found = [mean_of(frames[phase], mask, "surprisal", rng) for mask in masks]
+    found = [mean_of(frames[phase], mask, column, rng) for mask in masks]
     return np.array([number(value) for value, _ in found]), [bounds for _, bounds in found]
 
 
-def _by_zipf(axes: Axes, frames: Mapping[str, Any], masks: Mapping[str, np.ndarray], looks: Mapping[str, Look]) -> None:
-    """Plain words by Zipf frequency, and left of them all coinages, side by side a phase."""
+def _by_zipf(
+    axes: Axes, frames: Mapping[str, Any], masks: Mapping[str, np.ndarray], looks: Mapping[str, Look], column: str
+) -> str:
+    """Plain words by Zipf frequency, and left of them all coinages, side by side a phase; returns what to say of it."""
     first = next(iter(frames.values()))
     plain = bins(first["zipf"].to_numpy(float), masks["plain"], ZIPF)
     coined = {name: masks[group] for group, name in (("without_row", "no row"), ("with_row", "a row"))}
@@ -111,7 +122,7 @@ def _by_zipf(axes: Axes, frames: Mapping[str, Any], masks: Mapping[str, np.ndarr
     for place, (phase, look) in enumerate(looks.items()):
         aside = 0.14 * (place - (len(looks) - 1) / 2)
         for start, some in ((0, coined), (len(coined), plain)):
-            bits, bounds = _means(frames, list(some.values()), phase)
+            bits, bounds = _means(frames, list(some.values()), phase, column)
             x = start + np.arange(len(some)) + aside
             line = "" if some is coined else look.line
             marks.points(axes, x, bits, Look("", look.color, line, look.marker), bounds, markersize=7)
@@ -121,9 +132,8 @@ def _by_zipf(axes: Axes, frames: Mapping[str, Any], masks: Mapping[str, np.ndarr
     divided = bool(coined and plain)
     if divided:
         axes.axvline(len(coined) - 0.5, color="#BFBFBF", linestyle=":")
-    axes.set(yscale="log", ylabel="bits a word (log)", xlabel="Zipf frequency (number of words)")
-    below = "left of the line: coinages, with and without a row" if divided else ""
-    marks.heading(axes, "By frequency in English", below)
+    axes.set_xlabel("Zipf frequency (number of words)")
+    return "left of the line: coinages, with and without a row" if divided else ""
 
 
 def _by_phase(axes: Axes, frames: Mapping[str, Any], masks: Mapping[str, np.ndarray]) -> list[tuple[Any, str]]:
@@ -138,7 +148,7 @@ def _by_phase(axes: Axes, frames: Mapping[str, Any], masks: Mapping[str, np.ndar
         entries.append((marks.line_key(look, marker=True), f"{look.label} ({masks[group].sum():,})"))
     axes.set_xticks(range(len(phases)), [TICKS[phase] for phase in phases])
     axes.set(xlim=(-0.5, len(phases) - 0.5), yscale="log", ylabel="bits a word (log)", xlabel="phase")
-    marks.heading(axes, "By phase", "always the same words")
+    marks.heading(axes, "Surprisal by phase", "always the same words")
     return entries
 
 
@@ -149,7 +159,7 @@ def _by_count(
     first = next(iter(frames.values()))
     edges = {name: (low, high + 1 if high > low else high) for name, (low, high) in COUNTS.items()}
     found = bins(first["count_train"].to_numpy(float), masks["coinage"], edges)
-    marks.heading(axes, "Coinages", "by times seen in training")
+    marks.heading(axes, "Surprisal of coinages", "by times seen in training")
     if not found:
         marks.say(axes, "The held-out text holds too few coinages.")
         return
