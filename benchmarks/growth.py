@@ -10,6 +10,9 @@ word that they have once made into another word ("paralysed" -> "paralysedra", t
 1,000 characters, so that types grow at least as they do in a real text. The base tokenizers have read 1 MB of the books
 as they are; what they take for the same text stands beside what ours take. Every encoding begins with an empty cache.
 
+The stages are those of text and word list, until training begins; steps of training and measures of rows have
+benchmarks of their own (p1_step.py, factored.py, geometry.py).
+
 The exponent is the slope of log time (or memory) over log size, by least squares over the sizes within a factor of ten
 of the largest: 1 is linear, and a fixed cost lowers it. What exceeds 1.1 is marked: it grows faster than linearly.
 Times are of the processor (all threads together), the best of three calls; memory (peak resident less what was
