@@ -56,7 +56,7 @@ def test_what_follows_in_a_sentence():
     assert read(values, "coinages") == "Less at 0.5, more at 1."
     for group in values["groups"]:
         group["values"]["coinages"]["value"] = 0.061
-    assert read(values, "coinages") == "Not measurably more or less at every temperature."
+    assert read(values, "coinages") == "Undecided at every temperature."
     assert read(make_register(temperatures=(1.0,)), "copied") == "More at 1."
     assert read(make_register(temperatures=(0.5, 0.6)), "new") == "Less at every temperature."
     partly = make_register(temperatures=(0.5, 0.6, 0.7))

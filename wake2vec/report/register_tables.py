@@ -50,7 +50,7 @@ ORDERS = "register.orders."
 HEADLINE = ("coinages", "new", "copied", "ratio")
 MIXTURES = {"language": "coined", "copied": "copied", "looped": "looped"}
 MARKS = {"below": " ↓", "within": "", "above": " ↑", None: ""}
-WORDS = {"below": "less", "within": "not measurably more or less", "above": "more"}
+WORDS = {"below": "less", "within": "undecided", "above": "more"}
 
 
 # Values --------------------------------------------------------------------------------------------------------------
