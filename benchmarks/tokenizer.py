@@ -182,7 +182,7 @@ def costs(base: Tokenizer, words: list[str], passages: list[str]) -> tuple[dict[
     gc.freeze()  # what transformers holds, which the pipeline's job does not import, is not the collector's to look at
     (injected, values), building = timed(inject, base, base_rows, spellings, [], [], "word", 0)
     _, counting = timed(inject, base, base_rows, spellings, passages, [], "word", 0)
-    added, adding = timed(with_added_tokens, base, words, calls=3)
+    added, adding = timed(with_added_tokens, base, words)
     tokenizers = dict(zip(VARIANTS, (base, injected, added), strict=True))
     forms, refused = len(values["forms"]), len(values["not_injectable"])
     built = {
