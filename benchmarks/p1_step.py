@@ -223,14 +223,14 @@ def summary(results: list[tuple[dict, dict]]) -> list[str]:
     """Worst and median ratios, and where wake2vec is worse than PEFT."""
     lines = []
     large = [found for cell, found in results if cell["vocabulary"] == LARGE]
-    for rival, where, chosen in (
-        ("notebooks", f"vocabulary {' + '.join(f'{n:,}' for n in LARGE)}", large),
-        ("PEFT", "all cells", [found for _, found in results]),
+    for rival, where, chosen, targets in (
+        ("notebooks", f"vocabulary {' + '.join(f'{n:,}' for n in LARGE)}", large, TARGETS),
+        ("PEFT", "all cells", [found for _, found in results], dict.fromkeys(TITLES, 1)),
     ):
         for quantity in TITLES:
             values = [value for found in chosen if (value := _sound(found, rival, quantity)) is not None]
             if values:
-                target = TARGETS[quantity]
+                target = targets[quantity]
                 within = sum(value <= target for value in values)
                 lines.append(
                     f"- {quantity} against {rival}, {where}: worst {max(values):.2f}, median "

@@ -183,6 +183,20 @@ def test_random_rows_are_at_chance(make_forms):
     assert sum(x <= 0.05 for x in p) <= 2
 
 
+def test_one_coinage_with_two_parts_has_no_interval(make_forms):
+    rows, gold = planted(1.0, n=1)
+    group = measure_recovery(rows, gold, make_forms(2), IDS, 0)["groups"][0]
+    assert group["coinages"] == 1 and group["parts"] == 2 and group["median_rank_interval"] is None
+    rows, gold = planted(1.0, n=6)
+    assert measure_recovery(rows, gold, make_forms(12), IDS, 0)["groups"][0]["median_rank_interval"] is not None
+
+
+def test_rows_that_shun_their_parts_are_as_sure_as_those_that_seek_them(make_forms):
+    for strength in (1.0, -1.0):
+        rows, gold = planted(strength)
+        assert measure_recovery(rows, gold, make_forms(240), IDS, 0)["by_role"]["word"]["shuffled"]["p"] == 0.002
+
+
 def test_frequent_words_that_lie_near_everything_are_not_taken_for_recovery(make_forms):
     # All coinages lean towards the same five base rows, and these are their parts: near, but no nearer to their own.
     rng = np.random.default_rng(0)

@@ -7,6 +7,7 @@ import pytest
 
 from tests.report.report_results import HOSTILE, SCRIPT, make_results
 from tests.report.test_markdown import pandoc
+from wake2vec.report.geometry_tables import similarity_table
 from wake2vec.report.pandoc import walk
 from wake2vec.report.paper import PAPER_TABLES, comparable, differences, paper_tables, same_text
 from wake2vec.report.summary import summarise
@@ -97,6 +98,14 @@ def test_geometry_stands_beside_its_null(made):
     assert rows[2][2:5] == ["0.9810 [0.9780,\u00a00.9840]", "0.9820 [0.9800,\u00a00.9840]", "−0.0010"]
     assert rows[2][5:] == ["–", "Indistinguishable from no structure."]
     assert cells(made["all"]["dimension"])[2][4] == "76%"
+
+
+def test_base_pairs_stand_once_where_no_phase_changed_base_rows():
+    summary = summarise(make_results())
+    pairs = [row[1] for row in cells(similarity_table(summary))]
+    assert pairs.count("base with base") == 1 and pairs.count("new with new") == 3
+    changed = summary | {"p3.drift.base.changed_rows": 3}
+    assert [row[1] for row in cells(similarity_table(changed))].count("base with base") == 2
 
 
 def test_recovery_rows(made):

@@ -22,54 +22,32 @@ def module_of(rows, parts):
     return SimpleNamespace(new=torch.nn.Parameter(rows.clone()), parts=torch.nn.Parameter(parts.clone()))
 
 
+OWN = np.array([[0.5, 0.5, 0], [0, 1, 0], [1 / 3, 1 / 3, 1 / 3], [0, 0, 1]], np.float32)
+OTHERS = OWN[[1, 2, 3, 0]]
+
+
+@pytest.mark.parametrize("shared", [OWN, OTHERS], ids=["own parts", "the control"])
 @pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.AdamW])
-def test_steps_equal_those_of_autograd_on_parts_and_residuals(kind):
+def test_steps_equal_those_of_autograd_on_parts_and_residuals(kind, shared):
+    """E = S P0 + S' (P - P0) + R as autograd sees it, R shrunk after every step; S' is S but in the control."""
     generator = torch.Generator().manual_seed(0)
-    shares = csr_array(np.array([[0.5, 0.5, 0], [0, 1, 0], [1 / 3, 1 / 3, 1 / 3], [0, 0, 1]], np.float32))
-    dense = torch.from_numpy(shares.toarray())
-    parts, residuals = torch.randn(3, 5, generator=generator), torch.randn(4, 5, generator=generator)
-    goal = torch.randn(4, 5, generator=generator)
+    first, residuals, goal = (torch.randn(n, 5, generator=generator) for n in (3, 4, 4))
+    start, mixed = torch.from_numpy(OWN) @ first, torch.from_numpy(shared)
     options = {} if kind is torch.optim.SGD else {"weight_decay": 0.0}
     rate, decay = 0.05, 3.0
 
-    # the definition: E = S P + R as autograd sees it, R shrunk after every step
-    p, r = torch.nn.Parameter(parts.clone()), torch.nn.Parameter(residuals.clone())
-    plain = kind([p, r], lr=rate, **options)
-    ours = module_of(dense @ parts + residuals, parts)
-    optimizer = kind([ours.new, ours.parts], lr=rate, **options)
-    callback = factored.SharedParts([ours], shares, decay)
-    for _ in range(6):
-        plain.zero_grad()
-        ((dense @ p + r - goal) ** 3).sum().backward()
-        plain.step()
-        r.data.mul_(1 - rate * decay)
-
-        optimizer.zero_grad()
-        ((ours.new - goal) ** 3).sum().backward()
-        callback.on_pre_optimizer_step(None, None, None)
-        optimizer.step()
-        callback.on_optimizer_step(None, None, None, optimizer=optimizer)
-    torch.testing.assert_close(ours.parts.data, p.data, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(ours.new.data, (dense @ p + r).data, rtol=1e-4, atol=1e-5)
-
-
-def test_the_control_begins_alike_and_steps_as_autograd_says():
-    """E = S P0 + S' (P - P0) + R: other words' parts share what is learned, and nothing draws a row to them."""
-    generator = torch.Generator().manual_seed(1)
-    own, other = (np.eye(4, 3, dtype=np.float32)[rows] for rows in ([0, 1, 2, 0], [1, 2, 0, 2]))
-    first, residuals = torch.randn(3, 5, generator=generator), torch.randn(4, 5, generator=generator)
-    goal, rate, decay = torch.randn(4, 5, generator=generator), 0.05, 3.0
-    start, mixed = torch.from_numpy(own) @ first, torch.from_numpy(other)
     p, r = torch.nn.Parameter(first.clone()), torch.nn.Parameter(residuals.clone())
-    plain = torch.optim.AdamW([p, r], lr=rate, weight_decay=0.0)
+    plain = kind([p, r], lr=rate, **options)
     ours = module_of(start + residuals, first)
-    optimizer = torch.optim.AdamW([ours.new, ours.parts], lr=rate, weight_decay=0.0)
-    callback = factored.SharedParts([ours], csr_array(own), decay, (csr_array(other), [first.clone()]))
+    optimizer = kind([ours.new, ours.parts], lr=rate, **options)
+    control = None if shared is OWN else (csr_array(shared), [first.clone()])
+    callback = factored.SharedParts([ours], csr_array(OWN), decay, control)
     for _ in range(6):
         plain.zero_grad()
         ((start + mixed @ (p - first) + r - goal) ** 3).sum().backward()
         plain.step()
         r.data.mul_(1 - rate * decay)
+
         optimizer.zero_grad()
         ((ours.new - goal) ** 3).sum().backward()
         callback.on_pre_optimizer_step(None, None, None)

@@ -87,7 +87,7 @@ def test_base_rows_of_an_earlier_phase_stay_with_the_rows(run, tmp_path):
     assert scored["bits_per_byte"] == pytest.approx(values["best_heldout_bits_per_byte"], abs=1e-6)
 
 
-def test_tie_all_overwrites_the_head(tmp_path, base, passages, p1_block):
+def test_tie_all_overwrites_the_head_and_says_so(tmp_path, base, passages, p1_block, capsys):
     from tests.training.conftest import make_run
 
     run = make_run(tmp_path, base, passages, head_too=False)
@@ -95,6 +95,7 @@ def test_tie_all_overwrites_the_head(tmp_path, base, passages, p1_block):
     assert causal.get_output_embeddings().base is causal.get_input_embeddings().base
     states, _, _ = p1(run, p1_block, tmp_path, MODEL | {"head": "tie_all"})
     assert states["final"]["rows"].keys() == {"embedding.new"}
+    assert "what the head has learnt is lost" in capsys.readouterr().err
 
 
 def test_bfloat16_rows_are_rounded_after_each_step(run, tmp_path):

@@ -70,7 +70,7 @@ def draw_surprisal(frames: Mapping[str, Any], *, width: float = WIDTH, font_size
         injected = {phase: look for phase, look in looks.items() if phase != "base" or len(frames) == 1}
         _by_zipf(panels["entropy"], frames, masks, injected, "entropy_reduction")
         panels["entropy"].set(ylabel="bits a word")
-        marks.heading(panels["entropy"], "Entropy reduction by frequency in English", "with the run’s own tokenizer")
+        marks.heading(panels["entropy"], "Entropy reduction by frequency in English", "phases that share a tokenizer")
         entries = _by_phase(panels["phase"], frames, masks)
         _by_count(panels["count"], panels["phase"], frames, masks, looks)
         for axes in panels.values():

@@ -120,7 +120,7 @@ def _run(phase: str, run: Mapping[str, Any], history: pd.DataFrame | None) -> di
         values[f"{phase}.objective.{term}.verdict"] = moved["verdict"]
         for name, gain in moved["gain"].items():
             bounds = {"value": gain["mean"], "interval": [gain["low"], gain["high"]]} if gain else {}
-            values |= _bounded(f"{phase}.objective.{term}.{name}", bounds)
+            values |= _figure(f"{phase}.objective.{term}.{name}", bounds)
     if history is None or not len(history):
         return values
     for column in ("heldout_loss", "train_sample_loss"):
@@ -132,10 +132,6 @@ def _run(phase: str, run: Mapping[str, Any], history: pd.DataFrame | None) -> di
     for pair in PAIRS if phase == "p3" else ():
         values |= {f"p3.cosine.{pair}.{end}": v for end, v in _ends(history, f"cosine_{pair}_pairs").items()}
     return values | (term_values(history) if phase == "p3" else {})
-
-
-def _bounded(name: str, measured: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: measured.get("value"), f"{name}.interval": measured.get("interval")}
 
 
 def _measured(history: pd.DataFrame, *columns: str) -> pd.DataFrame:

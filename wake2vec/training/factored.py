@@ -52,11 +52,9 @@ class SharedParts(TrainerCallback):
     ):
         self.modules, self.decay = modules, decay
         device = modules[0].new.device
-        self.apart, self.origins = None, [None] * len(modules)
-        if control:
-            own, (composition, self.origins) = composition, control
-            self.apart = _sparse(csr_array(own - composition), device)
-        self.compose, self.spread = _sparse(composition, device), _sparse(csr_array(composition.T), device)
+        shared, self.origins = control or (composition, [None] * len(modules))
+        self.apart = _sparse(csr_array(composition - shared), device) if control else None
+        self.compose, self.spread = _sparse(shared, device), _sparse(csr_array(shared.T), device)
         # kept from step to step: fresh memory costs as much as the products
         self.before = [module.parts.detach().clone() for module in modules]
         self.gradients = [torch.zeros_like(before) for before in self.before]

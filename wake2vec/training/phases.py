@@ -137,7 +137,7 @@ def adapter_phase(
 def _assemble(paths, model, train_adapter: bool = False):
     from wake2vec.model.assemble import assemble
 
-    if model["head"] == "tie_all" and not read_values(paths["manifest"]).get("tied", True):
+    if model["head"] == "tie_all" and not read_values(paths["manifest"])["tied"]:
         said = "puts the embedding in the place of this base's head, and what the head has learnt is lost"
         print(f"head: tie_all {said}. `head: native` keeps it.", file=sys.stderr, flush=True)
     return assemble(

@@ -96,9 +96,9 @@ def _compositional(matrix, tokenizer, forms, segmentation, morphemes, settings, 
         found = parts.of(entry) if entry else []
         if not found:
             lacking.append(i)
-            why = "not among the segmented words" if not entry else "no parts found"
-            if entry and (entry["compound"] or entry["prefix"] or entry["suffix"]) and not parts.spells(entry):
-                why = "a part that the base cannot spell"
+            why = "not among the segmented words"
+            if entry:
+                why = "no parts found" if parts.spells(entry) else "a part that the base cannot spell"
             how.append(f"{settings['fallback']}: {why}")
             continue
         if found[0][0] == "word":

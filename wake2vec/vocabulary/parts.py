@@ -76,8 +76,9 @@ class Parts:
         return [(role, text) for role, text in named if role == "root" or text in self.affixes]
 
     def spells(self, entry: Mapping[str, Any]) -> bool:
-        """Whether the base has pieces for a word's root, or for all words of a compound."""
-        return all(self.pieces[text] for text in entry["compound"] or [entry["root"]])
+        """Whether the base has pieces for the root of a word with affixes, or for all words of a compound."""
+        root = [entry["root"]] if entry["prefix"] or entry["suffix"] else []
+        return all(self.pieces[text] for text in entry["compound"] or root)
 
     def vector(self, role: str, text: str) -> np.ndarray:
         """The vector [d] of a part."""
