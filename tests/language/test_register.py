@@ -303,6 +303,19 @@ def test_a_phase_is_measured_from_files(made, files):
     assert again == values
 
 
+def test_a_phase_is_compared_with_as_many_words_of_both_languages(files, made, monkeypatch):
+    from wake2vec.text.corpus import join_passages
+
+    paths, seen = files([sample(made.wake[0][0][:25])]), []
+    write_text(paths["plain_valid"], join_passages([" ".join(text) for text in made.plain[1] * 5]))
+    known = register.references
+    monkeypatch.setattr(register, "references", lambda i, chosen: seen.append((i, chosen)) or known(i, chosen))
+    measure_phase(paths, SETTINGS)
+    [(instrument, chosen)] = seen
+    words = [chosen[of] @ [len(text) for text in instrument.held_out[of]] for of in ("wake", "plain")]
+    assert (words[0] == HALF).all() and (words[1] == HALF).all()
+
+
 def test_samples_that_are_all_too_short_leave_no_group(files):
     values = measure_phase(files([sample(["too", "short"])]), SETTINGS)
     assert values["groups"] == values["landmarks"] == values["samples"] == [] and values["short"] == 1

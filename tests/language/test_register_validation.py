@@ -82,13 +82,16 @@ def test_the_plain_twin_is_the_same_text_word_for_word(testbed):
 def test_no_group_is_compared_with_its_own_text_in_plain(testbed, monkeypatch):
     """A plain corpus of the same seed and split, as two corpora of the default settings are, holds out the twins."""
     instrument, plain = testbed
-    same = replace(instrument, held_out=instrument.held_out | {"plain": plain})
-    seen = {}
+    wake, seen = instrument.held_out["wake"], {}
     monkeypatch.setattr(register_validation, "references", lambda _, chosen: seen.update(chosen))
-    groups, _ = disjoint_groups(same, plain, 30, 24, np.random.default_rng(0))
-    passages = origins(plain, 30)
-    for group, wake, others in zip(groups, seen["wake"], seen["plain"], strict=True):
-        assert others.any() and not others[passages[group]].any() and not wake[passages[group]].any()
+    for short in (None, 60):  # a short passage would still fit where its own half is longer than the other
+        wake, plain = ([text[: short if i % 2 else None] for i, text in enumerate(texts)] for texts in (wake, plain))
+        same = replace(instrument, held_out={"wake": wake, "plain": plain})
+        for seed in range(10):
+            groups, _ = disjoint_groups(same, plain, 30, 24, np.random.default_rng(seed))
+            passages = origins(plain, 30)
+            for group, of_wake, others in zip(groups, seen["wake"], seen["plain"], strict=True):
+                assert others.any() and not others[passages[group]].any() and not of_wake[passages[group]].any()
 
 
 def test_a_text_that_is_not_the_testbeds_is_refused(testbed):

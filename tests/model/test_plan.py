@@ -7,7 +7,7 @@ from wake2vec.config import load
 from wake2vec.errors import UserError
 from wake2vec.model.memory import estimator
 from wake2vec.model.plan import plan
-from wake2vec.model.plan_page import page, plain_name
+from wake2vec.model.plan_page import gib, page, plain_name
 from wake2vec.settings import Plan
 
 GIB = 2**30
@@ -111,6 +111,12 @@ def test_older_gpus_have_a_column_where_it_matters(planned):
     float32 = planned(run(phases=["p1"]), {"T4": 15.0})  # no fused kernel anywhere
     assert float32["gpus"][0]["left"] == float32["gpus"][0]["left_unfused"]
     assert "without flash attention" not in page(float32)
+
+
+def test_the_page_shows_the_gradients_of_every_phase(planned):
+    needs = planned(run(phases=["p1", "p2"]), {})
+    [line] = [line for line in page(needs).splitlines() if line.startswith("| gradients, once")]
+    assert [cell.strip() for cell in line.split("|")[2:4]] == [gib(n["gradients"]) for n in needs["phases"].values()]
 
 
 def test_the_page_reads_as_tables_and_holds_nothing_hostile(planned):

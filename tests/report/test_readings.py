@@ -7,6 +7,7 @@ import pytest
 from tests.report.report_results import make_moved, make_results
 from wake2vec.report import readings
 from wake2vec.report.findings import change, classes, findings, headline, judged, leak, recovery, whole_run
+from wake2vec.report.paper import generalised
 from wake2vec.report.summary import summarise
 
 NULL = {"mean": 0.5, "low": 0.4, "high": 0.6}
@@ -89,6 +90,13 @@ def test_an_objective_is_judged_on_held_out_against_random_pairs():
     assert "themselves did not" in read(0.01, 0.2, 0.05)
     assert "Too few" in read(0.3, heldout=None)
     assert judged({}) == "Not measured."
+
+
+def test_the_paper_counts_the_models_whose_objective_generalises():
+    moved = [make_moved(), make_moved(0.3, 0.2, 0.05, 0.0), make_moved(0.01)]  # beyond its own pairs: the second
+    runs = [replace(make_results(), runs={"p3": {"objective": {"morpheme": one}}}) for one in moved]
+    assert "in 1 of 3 models" in generalised({str(i): summarise(run) for i, run in enumerate(runs)})
+    assert generalised({"a": {}}) == ""
 
 
 def summary(**changes):

@@ -320,6 +320,8 @@ def test_what_one_run_moved_is_read_off_its_ends():
     for verdict, after in ends.items():
         assert moved(material, rows, after, ["morpheme"])["morpheme"]["verdict"] == verdict
     assert list(moved(material, rows, rows, ["direction", "norm"])) == ["direction", "norm"]
+    shorter = rows / rows.norm(dim=1, keepdim=True) * material.base_norm
+    assert moved(material, rows, shorter, ["norm"])["norm"]["verdict"] == "generalises", "less of it is better"
 
 
 @pytest.mark.parametrize(("term", "rows"), [("repulsion", normal(200, 32) + 2), ("norm", 3 * normal(200, 32))])

@@ -165,18 +165,18 @@ def half_of(texts: Iterable[Sequence[Words]]) -> float:
 
 
 def draw_texts(
-    texts: Sequence[Words], size: float, draws: int, rng: np.random.Generator, last: np.ndarray | bool = False
+    texts: Sequence[Words], size: float, draws: int, rng: np.random.Generator, never: np.ndarray | bool = False
 ) -> np.ndarray:
     """Random texts of `size` words together, as near as whole texts come to it, (draws, texts): which ones each draw
     has.
 
-    last: (draws, texts), those that a draw takes only when there are no others.
+    never: (draws, texts), those that a draw may not have: where the others are too few, it is shorter.
     """
-    order = (rng.random((draws, len(texts))) + last).argsort(1)
+    order = (rng.random((draws, len(texts))) + never).argsort(1)
     lengths = np.array([len(text) for text in texts], float)[order]
     taken = np.zeros(order.shape, bool)
     np.put_along_axis(taken, order, lengths.cumsum(1) - lengths / 2 < size, 1)
-    return taken
+    return taken & ~np.asarray(never, bool)
 
 
 def references(instrument: Instrument, chosen: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

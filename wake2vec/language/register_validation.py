@@ -192,12 +192,14 @@ def disjoint_groups(
     groups = [side[: len(side) // pieces * pieces].reshape(-1, pieces) for side in sides]
     inside = np.concatenate([np.tile(side, (len(group), 1)) for side, group in zip((half, ~half), groups, strict=True)])
     size = half_of(instrument.held_out.values())
-    chosen = draw_texts(wake, size, len(inside), rng, inside) & ~inside
     others = instrument.held_out["plain"]
     own = [[passage in [plain[i] for i in np.flatnonzero(side)] for passage in others] for side in (half, ~half)]
     own = np.repeat(np.array(own, bool).reshape(2, -1), [len(group) for group in groups], axis=0)
-    groups = np.concatenate(groups)
-    return groups, references(instrument, {"wake": chosen, "plain": draw_texts(others, size, len(groups), rng, own)})
+    chosen = {
+        "wake": draw_texts(wake, size, len(inside), rng, inside),
+        "plain": draw_texts(others, size, len(own), rng, own),
+    }
+    return np.concatenate(groups), references(instrument, chosen)
 
 
 def validate_testbed(paths: Mapping[str, str], settings: Mapping[str, Any]) -> dict[str, Any]:
