@@ -20,14 +20,11 @@ def plain(hidden, targets, base, new, cap):
     return reference(z if cap is None else cap * torch.tanh(z / cap), targets)
 
 
-def chunks_of(tokens, vocabulary, precision=torch.float32):
+def chunks_of(tokens, base, new, d=1, precision=torch.float32):
     """Tokens of each chunk, and bytes of the memory that is held for all of them."""
-    found = [(len(z), z.untyped_storage().nbytes()) for _, z in loss._chunks(tokens, vocabulary, like(precision))]
+    sides = [torch.empty(1, dtype=precision).expand(base, d), torch.empty(1).expand(new, d) if new else None]
+    found = [(len(z), z.untyped_storage().nbytes()) for _, z in loss._chunks(tokens, *sides)]
     return [size for size, _ in found], max((held for _, held in found), default=0)
-
-
-def like(precision):
-    return torch.empty((1, 4), dtype=precision)
 
 
 def in_chunks(sizes, monkeypatch):
@@ -35,22 +32,25 @@ def in_chunks(sizes, monkeypatch):
     if len(sizes) > 1:
         monkeypatch.setattr(loss, "LEAST_BYTES", 1)
         monkeypatch.setattr(loss, "MOST_BYTES", 1)
-    assert chunks_of(37, 25)[0] == sizes
+    assert chunks_of(37, 20, 5)[0] == sizes
 
 
 @pytest.mark.parametrize(
-    ("tokens", "vocabulary", "precision", "sizes"),
+    ("tokens", "rows", "d", "precision", "sizes"),
     [
-        (0, 1_000, torch.float32, []),
-        (5, 1_000, torch.float32, [5]),
-        (1_024, 5_000, torch.bfloat16, [1_024]),  # no fewer than 32 MiB, 1,677 tokens here: all at once
-        (256, 172_451, torch.bfloat16, [64] * 4),  # a quarter
-        (256, 172_451, torch.float32, [128] * 2),  # a half
-        (1_024, 172_451, torch.bfloat16, [176] * 5 + [144]),  # 128 MiB hold 194 tokens
+        (0, (1_000, None), 4, torch.float32, []),
+        (5, (1_000, None), 4, torch.float32, [5]),
+        (1_024, (5_000, None), 4, torch.bfloat16, [1_024]),  # no fewer than 32 MiB, 1,677 tokens here: all at once
+        (256, (128_256, 44_195), 512, torch.bfloat16, [64] * 4),  # a quarter
+        (256, (128_256, 44_195), 512, torch.float32, [128] * 2),  # a half
+        (256, (128_256, 44_195), 2_048, torch.bfloat16, [128] * 2),  # a quarter of 362 MB holds 131 tokens
+        (256, (172_451, None), 2_048, torch.bfloat16, [64] * 4),
+        (1_024, (128_256, 44_195), 2_048, torch.bfloat16, [176] * 5 + [144]),  # 128 MiB hold 194 tokens
+        (1_024, (128_256, 44_195), 8_192, torch.bfloat16, [176] * 5 + [144]),
     ],
 )
-def test_chunks_are_alike_and_as_large_as_is_fast_but_bounded(tokens, vocabulary, precision, sizes):
-    found, held = chunks_of(tokens, vocabulary, precision)
+def test_chunks_are_alike_and_as_large_as_is_fast_but_bounded(tokens, rows, d, precision, sizes):
+    found, held = chunks_of(tokens, *rows, d, precision)
     assert found == sizes and held <= loss.MOST_BYTES
 
 

@@ -17,17 +17,20 @@ LEAST_BYTES, MOST_BYTES = 32 * 2**20, 128 * 2**20  # of float32 logits at a time
 BLOCK = 2048  # rows at a time, where something is put into another precision
 
 
-def _chunks(tokens: int, vocabulary: int, base: torch.Tensor):
+def _chunks(tokens: int, base: torch.Tensor, new: torch.Tensor | None):
     """(slice of the tokens, matrix for their logits) a chunk; the memory is the same for all.
 
     A quarter of the tokens at a time, or half of them beside a float32 base, whose products are fast with more only;
-    but no fewer than LEAST_BYTES hold and no more than MOST_BYTES do. Rows are padded to 64 numbers, since a matrix
-    product into rows of odd length is slower by half; the padding holds -inf, whose softmax is 0.
+    or as many as a quarter of the new rows' bytes hold, beside whose gradient and moments that is little; but no fewer
+    than LEAST_BYTES hold and no more than MOST_BYTES do. Rows are padded to 64 numbers, since a matrix product into
+    rows of odd length is slower by half; the padding holds -inf, whose softmax is 0.
     """
+    vocabulary = _vocabulary(base, new)
     columns = -(-vocabulary // 64) * 64
     wide = _wide(base[:0])
-    least, most = (size // (wide.element_size() * columns) for size in (LEAST_BYTES, MOST_BYTES))
-    size = max(1, least, min(most, tokens * base.element_size() // 8))
+    beside = 0 if new is None else new.nbytes // 4
+    least, most, beside = (size // (wide.element_size() * columns) for size in (LEAST_BYTES, MOST_BYTES, beside))
+    size = max(1, least, min(most, max(beside, tokens * base.element_size() // 8)))
     chunks = max(1, -(-tokens // size))
     size = max(1, min(tokens, -(-tokens // (16 * chunks)) * 16))  # all alike, in sixteens: products are faster so
     memory = torch.empty(size, columns, dtype=wide.dtype, device=base.device)
@@ -93,7 +96,7 @@ def _softmax_losses(z: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
 def token_losses(hidden, targets, base, new=None, cap=None) -> torch.Tensor:
     """Negative log-likelihood in nats of each target: [tokens], float32. No gradient."""
     losses = torch.empty(len(targets), dtype=torch.float32, device=hidden.device)
-    for part, z in _chunks(len(targets), _vocabulary(base, new), base):
+    for part, z in _chunks(len(targets), base, new):
         _fill_logits(z, hidden[part], base, new, cap)
         losses[part] = _softmax_losses(z, targets[part])
     return losses
@@ -107,7 +110,7 @@ def token_losses_and_entropies(hidden, targets, base, new=None, cap=None) -> tup
     """
     losses = torch.empty(len(targets), dtype=torch.float32, device=hidden.device)
     entropies = torch.empty_like(losses)
-    for part, z in _chunks(len(targets), _vocabulary(base, new), base):
+    for part, z in _chunks(len(targets), base, new):
         _fill_logits(z, hidden[part], base, new, cap)
         losses[part] = _softmax_losses(z, targets[part])
         entropies[part] = torch.special.entr(z, out=z).sum(-1)
@@ -138,7 +141,7 @@ class _CrossEntropy(torch.autograd.Function):
         grad_new = torch.zeros_like(new) if needs_new else None
         total = torch.zeros((), dtype=_wide(hidden[:0]).dtype, device=hidden.device)
         vocabulary = _vocabulary(base, new)
-        for part, d in _chunks(tokens, vocabulary, base):
+        for part, d in _chunks(tokens, base, new):
             _fill_logits(d, hidden[part], base, new, cap)
             slope = None if cap is None else 1 - (d[:, :vocabulary] / cap) ** 2
             total += _softmax_losses(d, targets[part]).sum()
