@@ -14,6 +14,7 @@ def frames(phases=PHASES, words=600, coined=0.2, with_rows=True, seed=0):
     rng = np.random.default_rng(seed)
     is_coinage = rng.random(words) < coined
     zipf = np.where(is_coinage, 0, rng.uniform(1, 7.5, words)).round(2)
+    rank = pd.Series(np.where(zipf > 0, np.ceil(10 ** (7.5 - zipf)), np.nan))
     seen = rng.choice([0, 1, 2, 4, 8, 30], words)
     has_row = is_coinage & (seen > 1) & with_rows
     made = {}
@@ -24,7 +25,8 @@ def frames(phases=PHASES, words=600, coined=0.2, with_rows=True, seed=0):
         )
         made[phase] = pd.DataFrame(
             {"passage": np.arange(words) * 10 // words, "surprisal": bits + rng.gamma(1, 0.2, words), "kind": kind,
-             "zipf": zipf, "count_train": seen, "entropy_reduction": np.maximum(0, 4 - zipf / 2 - place / 10)}
+             "zipf_rank": pd.array(rank, "Int64"), "count_train": seen,
+             "entropy_reduction": np.maximum(0, 4 - zipf / 2 - place / 10)}
         )  # fmt: skip
     return made
 
@@ -39,10 +41,10 @@ def ticks(axis):
 
 def test_the_marks_are_the_means_of_their_words(check, read):
     made = frames()
-    zipf, phase, count, entropy = check(draw_surprisal(made)).axes
+    rank, phase, count, entropy = check(draw_surprisal(made)).axes
     kinds = made["p3"]["kind"].to_numpy()
     coined = np.char.startswith(kinds.astype(str), "coinage")
-    assert phase.get_ylim() == count.get_ylim() and {axes.get_yscale() for axes in (zipf, phase, count)} == {"log"}
+    assert phase.get_ylim() == count.get_ylim() and {axes.get_yscale() for axes in (rank, phase, count)} == {"log"}
     assert ticks(phase.xaxis) == ["base", "init", "P1", "P2", "P3"]
     for shown, kind in zip(heights(phase), ("coinage with row", "coinage without row", "plain"), strict=True):
         np.testing.assert_allclose(shown, [frame["surprisal"][kinds == kind].mean() for frame in made.values()])
@@ -51,15 +53,15 @@ def test_the_marks_are_the_means_of_their_words(check, read):
     for shown, of in zip(heights(count), ("base", "init", "p3"), strict=True):
         np.testing.assert_allclose(shown, [made[of]["surprisal"][coined & group].mean() for group in groups])
     assert ticks(count.xaxis)[0] == f"0\n({(coined & (seen == 0)).sum()})" and ticks(count.xaxis)[3].startswith("3–5")
-    assert ticks(zipf.xaxis)[2:] == [
-        f"{name}\n({(~coined & (made['p3']['zipf'] >= low) & (made['p3']['zipf'] < high)).sum()})"
-        for name, low, high in (("1–2", 1, 2), ("2–3", 2, 3), ("3–4", 3, 4), ("4–5", 4, 5), ("5–6", 5, 6), ("6+", 6, 9))
-    ]
-    assert ticks(entropy.xaxis) == ticks(zipf.xaxis) and entropy.get_yscale() == "linear"
-    rare = ~coined & (made["p3"]["zipf"] >= 2) & (made["p3"]["zipf"] < 3)
-    reduced = [made[of]["entropy_reduction"][rare].mean() for of in ("init", "p3")]  # the base has another tokenizer
-    np.testing.assert_allclose([shown[1] for shown in heights(entropy)[1::2]], reduced)
-    names = read.legend(zipf.get_figure())
+    ranks = made["p3"]["zipf_rank"]
+    names = ("1–10", "11–100", "101–1k", "1k–10k", "10k–100k", "100k+")
+    within = [~coined & ranks.between(10**n + (n > 0), 10 ** (n + 1)).fillna(False) for n in range(5)]
+    within.append(~coined & (ranks > 100_000).fillna(False))
+    assert ticks(rank.xaxis)[:6] == [f"{name}\n({lines.sum()})" for name, lines in zip(names, within, strict=True)]
+    assert ticks(entropy.xaxis) == ticks(rank.xaxis) and entropy.get_yscale() == "linear"
+    reduced = [made[of]["entropy_reduction"][within[4]].mean() for of in ("init", "p3")]  # the base's tokenizer differs
+    np.testing.assert_allclose([shown[4] for shown in heights(entropy)[::2]], reduced)
+    names = read.legend(rank.get_figure())
     assert names[:3] == ["base", "initial rows", "P3"] and f"plain words ({(kinds == 'plain').sum()})" in names
 
 

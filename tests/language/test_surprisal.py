@@ -26,6 +26,7 @@ from wake2vec.language.surprisal import (
 from wake2vec.storage import read_text, write_csv
 from wake2vec.text.corpus import passages_of
 from wake2vec.text.encoding import Encoded
+from wake2vec.text.lexicon import zipf_table
 from wake2vec.text.words import words
 
 RULES = {"max_zipf": 1.0, "min_length": 3, "names": "exclude"}
@@ -136,6 +137,8 @@ def test_numbers_by_hand():
     assert frame["form"].tolist() == ["un", "cat", ",", "moon", "moon", "un"]
     assert frame["count_train"].tolist() == [0, 9, pd.NA, 4, 4, 0]
     assert frame["zipf"].iloc[1] > 4.5 and pd.isna(frame["zipf"].iloc[2])
+    listed = sum(value > frame["zipf"].iloc[1] for value in zipf_table().values())
+    assert frame["zipf_rank"].iloc[1] == 1 + listed and pd.isna(frame["zipf_rank"].iloc[2])
 
 
 def test_means_and_differences_by_hand():
@@ -185,7 +188,7 @@ def test_the_mean_is_the_held_out_loss(scored, name):
 
 def test_the_words_are_those_of_the_text_whatever_the_tokenizer(scored):
     (paths, _, before), (_, _, after) = scored["base"], scored["init"]
-    same = ["passage", "start", "word", "form", "count_train", "zipf"]
+    same = ["passage", "start", "word", "form", "count_train", "zipf", "zipf_rank"]
     pd.testing.assert_frame_equal(before[same], after[same])
     texts = passages_of(read_text(paths["valid"]))
     for number, lines in after.groupby("passage"):

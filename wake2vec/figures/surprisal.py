@@ -1,4 +1,4 @@
-"""What words cost: surprisal by frequency in English, by phase, and of coinages by how often training showed them; and
+"""What words cost: surprisal by Zipf rank in English, by phase, and of coinages by how often training showed them; and
 what they settle, the reduction of the next token's entropy, which compares only among phases that share a tokenizer.
 
 Every mark is a mean over the words of the held-out text that fall into its bin, with a 95 % interval over passages. The
@@ -31,14 +31,14 @@ from wake2vec.geometry.recovery import COUNTS
 from wake2vec.language.surprisal import group_masks, kinds_of, mean_of
 
 FEWEST = 5  # words in a bin that is drawn
-ZIPF = {
-    "not\nlisted": (0, 0),
-    "1–2": (0.01, 2),
-    "2–3": (2, 3),
-    "3–4": (3, 4),
-    "4–5": (4, 5),
-    "5–6": (5, 6),
-    "6+": (6, 99),
+RANKS = {
+    "1–10": (1, 11),
+    "11–100": (11, 101),
+    "101–1k": (101, 1001),
+    "1k–10k": (1001, 10_001),
+    "10k–100k": (10_001, 100_001),
+    "100k+": (100_001, np.inf),
+    "not\nlisted": (np.inf, np.inf),
 }
 GROUPS = {
     "with_row": Look("coinages with a row", PURPLE, (0, (4, 1.5)), "P"),
@@ -60,17 +60,17 @@ def draw_surprisal(frames: Mapping[str, Any], *, width: float = WIDTH, font_size
             marks.heading(axes, "Surprisal of words")
             marks.say(axes, "No phase was scored word by word.")
             return finish(figure)
-        panels = figure.subplot_mosaic([["zipf", "zipf"], ["phase", "count"], ["entropy", "entropy"]])
+        panels = figure.subplot_mosaic([["rank", "rank"], ["phase", "count"], ["entropy", "entropy"]])
         masks = group_masks(kinds_of(frames))
         shown = [phase for phase in ("base", "init", list(frames)[-1]) if phase in frames]
         looks = {phase: PHASES[phase] for phase in dict.fromkeys(shown)}
-        below = _by_zipf(panels["zipf"], frames, masks, looks, "surprisal")
-        panels["zipf"].set(yscale="log", ylabel="bits a word (log)")
-        marks.heading(panels["zipf"], "Surprisal by frequency in English", below)
+        below = _by_rank(panels["rank"], frames, masks, looks, "surprisal")
+        panels["rank"].set(yscale="log", ylabel="bits a word (log)")
+        marks.heading(panels["rank"], "Surprisal by Zipf rank", below)
         injected = {phase: look for phase, look in looks.items() if phase != "base" or len(frames) == 1}
-        _by_zipf(panels["entropy"], frames, masks, injected, "entropy_reduction")
+        _by_rank(panels["entropy"], frames, masks, injected, "entropy_reduction")
         panels["entropy"].set(ylabel="bits a word")
-        marks.heading(panels["entropy"], "Entropy reduction by frequency in English", "phases that share a tokenizer")
+        marks.heading(panels["entropy"], "Entropy reduction by Zipf rank", "phases that share a tokenizer")
         entries = _by_phase(panels["phase"], frames, masks)
         _by_count(panels["count"], panels["phase"], frames, masks, looks)
         for axes in panels.values():
@@ -111,29 +111,29 @@ def _means(
     return np.array([number(value) for value, _ in found]), [bounds for _, bounds in found]
 
 
-def _by_zipf(
+def _by_rank(
     axes: Axes, frames: Mapping[str, Any], masks: Mapping[str, np.ndarray], looks: Mapping[str, Look], column: str
 ) -> str:
-    """Plain words by Zipf frequency, and left of them all coinages, side by side a phase; returns what to say of it."""
+    """Plain words by Zipf rank, and right of them all coinages, side by side a phase; returns what to say of it."""
     first = next(iter(frames.values()))
-    plain = bins(first["zipf"].to_numpy(float), masks["plain"], ZIPF)
+    plain = bins(first["zipf_rank"].to_numpy(float, na_value=np.inf), masks["plain"], RANKS)
     coined = {name: masks[group] for group, name in (("without_row", "no row"), ("with_row", "a row"))}
     coined = {name: mask for name, mask in coined.items() if mask.sum() >= FEWEST}
     for place, (phase, look) in enumerate(looks.items()):
         aside = 0.14 * (place - (len(looks) - 1) / 2)
-        for start, some in ((0, coined), (len(coined), plain)):
+        for start, some in ((0, plain), (len(plain), coined)):
             bits, bounds = _means(frames, list(some.values()), phase, column)
             x = start + np.arange(len(some)) + aside
             line = "" if some is coined else look.line
             marks.points(axes, x, bits, Look("", look.color, line, look.marker), bounds, markersize=7)
-    names = [f"{name}\n({mask.sum():,})" for name, mask in (coined | plain).items()]
+    names = [f"{name}\n({mask.sum():,})" for name, mask in (plain | coined).items()]
     axes.set_xticks(range(len(names)), names)
     axes.set_xlim(-0.5, len(names) - 0.5)
     divided = bool(coined and plain)
     if divided:
-        axes.axvline(len(coined) - 0.5, color="#BFBFBF", linestyle=":")
-    axes.set_xlabel("Zipf frequency (number of words)")
-    return "left of the line: coinages, with and without a row" if divided else ""
+        axes.axvline(len(plain) - 0.5, color="#BFBFBF", linestyle=":")
+    axes.set_xlabel("rank in English (number of words)")
+    return "right of the line: coinages, with and without a row" if divided else ""
 
 
 def _by_phase(axes: Axes, frames: Mapping[str, Any], masks: Mapping[str, np.ndarray]) -> list[tuple[Any, str]]:

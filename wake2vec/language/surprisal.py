@@ -14,6 +14,10 @@ belongs to one line, so the column sums to the nats of likelihood.json / ln 2. W
 as start-of-word tokens have it (Oh & Schuler 2024 on what that does), and a token that reaches over punctuation into a
 word (`"The` of some tokenizers) to the word; what it took all tokens from has 0 tokens, and costs nothing by itself.
 
+zipf is a word's frequency in English, zipf_rank its place among the words of English by frequency; one found through
+another word (a plural through the singular, `moon-river` through its rarer piece: `lexicon.zipf`) has that one's. What
+the list knows in no such way, like nearly all coinages, has 0 and no rank.
+
 A coinage is a word that the lexicon's rules find outside the base language, however rare it is: see `coinages`.
 """
 
@@ -31,14 +35,14 @@ from wake2vec.language.likelihood import Scored, fires_of, score_phase, score_te
 from wake2vec.storage import read_jsonl, read_text
 from wake2vec.text.corpus import passages_of
 from wake2vec.text.encoding import load_tokenizer
-from wake2vec.text.lexicon import build_lexicon, kept, zipf, zipf_table
+from wake2vec.text.lexicon import build_lexicon, kept, zipf, zipf_ranks, zipf_table
 from wake2vec.text.words import WORD, normalise, words
 
 WITH_ROW, WITHOUT_ROW, PLAIN, PUNCTUATION = "coinage with row", "coinage without row", "plain", "punctuation"
 ROWS = ("base", "new_seen", "new_unseen")
 GROUPS = ("coinage", "with_row", "without_row", "plain")
 COLUMNS = ["passage", "start", "word", "form", "kind", "tokens", "surprisal", "entropy", "entropy_reduction"]
-COLUMNS += ["count_train", "zipf", "rows"]
+COLUMNS += ["count_train", "zipf", "zipf_rank", "rows"]
 LINE = regex.compile(rf"(?P<word>{WORD.pattern})|(?:(?!{WORD.pattern})\S)+")
 DIGITS = 6  # of bits in the file
 
@@ -127,7 +131,9 @@ def word_lines(
     known = {form: (count_train.get(form, 0), zipf(form, table)[0]) for form in set(frame.loc[is_word, "form"])}
     for place, column in enumerate(("count_train", "zipf")):
         frame[column] = [known[form][place] if of else None for form, of in zip(frame["form"], is_word, strict=True)]
-    frame["count_train"] = frame["count_train"].astype("Int64")
+    frame["zipf_rank"] = zipf_ranks(frame["zipf"].to_numpy(float), table)
+    for column in ("count_train", "zipf_rank"):
+        frame[column] = frame[column].astype("Int64")
     return frame[COLUMNS].round({name: DIGITS for name in ("surprisal", "entropy", "entropy_reduction")})
 
 
@@ -164,7 +170,7 @@ def _passage(number, text, spans, ids, nats, entropies, forms, base_rows) -> pd.
 
 def read_surprisal(path: str | Path) -> pd.DataFrame:
     """surprisal.csv as it was written: "null" and "nan" are words, and what was not measured is NaN."""
-    measured = {name: "" for name in ("entropy", "entropy_reduction", "count_train", "zipf")}
+    measured = {name: "" for name in ("entropy", "entropy_reduction", "count_train", "zipf", "zipf_rank")}
     return pd.read_csv(
         path, keep_default_na=False, na_values=measured, dtype={"word": str, "form": str, "kind": str, "rows": str}
     )

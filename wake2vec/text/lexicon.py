@@ -18,6 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import regex
 
@@ -74,6 +75,16 @@ def zipf(word: str, table: Mapping[str, float]) -> tuple[float, str]:
         if singular in table:
             return table[singular], f'plural of "{singular}"'
     return 0.0, ""
+
+
+def zipf_ranks(zipfs: np.ndarray, table: Mapping[str, float]) -> np.ndarray:
+    """Ranks in a list by their Zipf frequencies, 1 the most frequent: 1 + how many listed words are more frequent.
+
+    Words of one frequency share a rank. NaN for a frequency of 0, which no listed word has.
+    """
+    listed = np.sort(np.fromiter(table.values(), float, len(table)))
+    ranks = 1.0 + len(listed) - np.searchsorted(listed, zipfs, side="right")
+    return np.where(np.asarray(zipfs) > 0, ranks, np.nan)
 
 
 def singulars(word: str) -> list[str]:
