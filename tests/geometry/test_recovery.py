@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.report.report_results import make_results
-from wake2vec.geometry import vectors
+from wake2vec.geometry import recovery, vectors
 from wake2vec.geometry.recovery import (
     count_group,
     gold_pairs,
@@ -18,6 +18,7 @@ from wake2vec.geometry.recovery import (
 )
 from wake2vec.geometry.vectors import Rows
 from wake2vec.report.geometry_tables import recovery_table
+from wake2vec.report.readings import place
 from wake2vec.report.summary import summarise
 
 
@@ -114,7 +115,7 @@ def test_parts_are_handed_to_other_coinages_of_the_same_count_and_kind(make_form
     receivers = hand_round(pairs, 50, np.random.default_rng(0))
     assert (receivers[:, -2:] == -1).all(), "the only one of its cell keeps nothing and gives nothing"
     for shuffle in receivers[:, :-2]:
-        assert (shuffle != pairs.row[:-2]).all() and (shuffle[::2] == shuffle[1::2]).all()
+        assert (shuffle[::2] == shuffle[1::2]).all(), "a coinage's parts stay together"
         assert sorted(shuffle) == sorted(pairs.row[:-2])
         giver, taker = pairs.row[:-2] // 2, shuffle // 2
         assert all(counts[a] == counts[b] and a % 2 == b % 2 for a, b in zip(giver, taker, strict=True))
@@ -181,6 +182,27 @@ def test_random_rows_are_at_chance(make_forms):
     assert np.mean([m["shuffled"]["auc"] for m in merged]) == pytest.approx(0.5, abs=0.03)
     assert sum(m["median_rank_interval"][0] <= 200.5 <= m["median_rank_interval"][1] for m in merged) >= 10
     assert sum(x <= 0.05 for x in p) <= 2
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 8])
+def test_few_coinages_are_called_near_their_parts_no_more_often_than_chance_allows(make_forms, n):
+    p = []
+    for seed in range(60):
+        rows, gold = planted(0.0, n=n, seed=seed)
+        gold = [entry | {"kind": "compound", "count_train": 1} for entry in gold]
+        p.append(measure_recovery(rows, gold, make_forms(2 * n), IDS, seed, 199, 20)["groups"][0]["shuffled"]["p"])
+    assert sum(one <= 0.05 for one in p) <= 8, "60 times 0.05, and three deviations"
+    assert n > 3 or min(p) > 0.05, "of so few orders one is the observed one"
+
+
+def test_parts_that_nobody_else_could_have_do_not_turn_the_sign():
+    own = np.array([1.0, 2, 3, 4, 300, 300, 300, 300, 300, 300])  # of the last six, each is the only one of its kind
+    handed = np.full((200, 10), np.nan)
+    handed[:, :4] = np.random.default_rng(0).integers(50, 400, (200, 4))
+    found = recovery.summarise(np.vstack([own, handed]), np.isfinite(handed), np.ones((5, 10)), 400, 10)
+    assert found["median_rank"] == 300 > found["shuffled"]["median_rank"]
+    assert found["shuffled"]["z"] < -1 and found["shuffled"]["p"] == pytest.approx(2 / 201)
+    assert place(300, {"mean": 225, "low": 1, "high": 9, "p_adjusted": 0.01, "z": found["shuffled"]["z"]}) == "below"
 
 
 def test_one_coinage_with_two_parts_has_no_interval(make_forms):

@@ -5,11 +5,14 @@ piece of the base tokenizer), the rank of the part's row among all B base rows b
 rows equally near the part counts as the last.
 
 Chance.   A rank drawn from 1..B: median (B + 1)/2, mean reciprocal rank (1 + 1/2 + ... + 1/B) / B, top ten 10 / B.
-Shuffled. The gold parts handed round among the coinages of the same count group and kind, nobody keeping their own.
-          Frequent words lie near everything, and rows of new words share a direction: both raise this as well, so
-          what counts is the distance from it. `p`, two-sided, is twice the smaller of (1 + shuffles whose median rank
-          is at most, or at least, the observed one) / (1 + shuffles); `auc`, the effect size, is the chance that a
-          part ranks nearer to its own coinage than to the one it was handed to.
+Shuffled. The gold parts handed round at random among the coinages of the same count group and kind. Frequent words lie
+          near everything, and rows of new words share a direction: both raise this as well, so what counts is the
+          distance from it. `p`, two-sided, is twice the smaller of (1 + shuffles whose median rank is at most, or at
+          least, the observed one) / (1 + shuffles), over the parts that could be handed on; a shuffle may leave some
+          where they were, or all, as it must for p to be right however few there are (Phipson & Smyth 2010, Stat.
+          Appl. Genet. Mol. Biol. 9). `z` is the observed median less the shuffles' mean, over their deviation. The
+          averages are of parts that did come to another; `auc`, the effect size, is the chance that a part ranks
+          nearer to its own coinage than to that one.
 Centred.  All of it again with the mean base row taken from the base rows and the mean new row from the new rows,
           which removes the direction that all new rows have in common.
 Intervals of the median rank: bootstrap over coinages, the unit that was sampled (parts of one coinage share its row);
@@ -68,10 +71,14 @@ def measure_recovery(
     plain = rank_all(rows.new, rows.base, pairs, receivers)
     centred = rank_all(rows.new, rows.base, pairs, receivers, (mean_row(rows.new), mean_row(rows.base)))
 
+    moved = receivers != pairs.row
+
     def figures(kept: np.ndarray) -> dict:
         weights = resampled(pairs.coinage[kept], np.random.default_rng(seed), draws)
         coinages = len(np.unique(pairs.coinage[kept]))
-        own, own_centred = (summarise(r[:, kept], weights, len(rows.base), coinages) for r in (plain, centred))
+        own, own_centred = (
+            summarise(r[:, kept], moved[:, kept], weights, len(rows.base), coinages) for r in (plain, centred)
+        )
         about = {"coinages": coinages, "parts": int(kept.sum())}
         return about | own | {"centred": own_centred}
 
@@ -119,10 +126,8 @@ def count_group(count: int) -> str:
 
 
 def hand_round(pairs: Pairs, shuffles: int, rng: np.random.Generator) -> np.ndarray:
-    """The new row to which each pair's part is handed, [shuffles, pairs]: another coinage's of the same count group
-    and kind.
-
-    -1 where there is no other. The coinages of a cell stand in a random circle and each passes its parts to the next.
+    """The new row to which each pair's part is handed, [shuffles, pairs]: that of a coinage of the same count group and
+    kind, by a random permutation of them; -1 where there is no other.
     """
     receivers = np.full((shuffles, len(pairs.coinage)), -1, np.int64)
     cell = np.char.add(np.char.add(pairs.group, " "), pairs.kind) if len(pairs.coinage) else pairs.group
@@ -133,10 +138,7 @@ def hand_round(pairs: Pairs, shuffles: int, rng: np.random.Generator) -> np.ndar
             continue
         rows = pairs.row[inside][first]
         for shuffle in range(shuffles):
-            circle = rng.permutation(len(members))
-            receiver = np.empty(len(members), np.int64)
-            receiver[circle] = rows[np.roll(circle, -1)]
-            receivers[shuffle, inside] = receiver[member_of]
+            receivers[shuffle, inside] = rng.permutation(rows)[member_of]
     return receivers
 
 
@@ -184,9 +186,9 @@ def resampled(coinage: np.ndarray, rng: np.random.Generator, draws: int) -> np.n
     return rng.multinomial(len(members), np.full(len(members), 1 / len(members)), draws)[:, member_of].astype(float)
 
 
-def summarise(ranks: np.ndarray, weights: np.ndarray, base_rows: int, coinages: int) -> dict:
+def summarise(ranks: np.ndarray, moved: np.ndarray, weights: np.ndarray, base_rows: int, coinages: int) -> dict:
     """Figures of own ranks (the first of ranks [1 + shuffles, pairs], of so many coinages) with intervals, chance and
-    the shuffled ranks.
+    the shuffled ranks. moved: which parts a shuffle handed to another, [shuffles, pairs].
     """
     own, handed = ranks[0], ranks[1:]
     movable = np.isfinite(handed).all(0) if len(handed) else np.zeros(len(own), bool)
@@ -198,7 +200,7 @@ def summarise(ranks: np.ndarray, weights: np.ndarray, base_rows: int, coinages: 
             "top1": 1 / base_rows if base_rows else None,
             "top10": min(10, base_rows) / base_rows if base_rows else None,
         },
-        "shuffled": _shuffled(own[movable], handed[:, movable]),
+        "shuffled": _shuffled(own[movable], handed[:, movable], moved[:, movable]),
     }
     for name, drawn in resampled_averages(own, weights).items():
         values[f"{name}_interval"] = np.quantile(drawn, [0.025, 0.975]).tolist() if coinages > 1 else None
@@ -232,15 +234,19 @@ def resampled_averages(ranks: np.ndarray, weights: np.ndarray) -> dict[str, np.n
     }
 
 
-def _shuffled(own: np.ndarray, handed: np.ndarray) -> dict:
-    """`averages` over all shuffles, the 95 % range of their medians, p and auc; None if nothing was handed round."""
-    if not handed.size:
-        return averages(handed) | {"median_rank_interval": None, "p": None, "auc": None}
+def _shuffled(own: np.ndarray, handed: np.ndarray, moved: np.ndarray) -> dict:
+    """`averages` over all shuffles of what came to another, the 95 % range of the shuffles' medians, p, z and auc; None
+    if nothing was handed round.
+    """
+    if not moved.any():
+        return averages(handed[:0]) | dict.fromkeys(("median_rank_interval", "p", "z", "auc"))
     medians, observed = np.median(handed, axis=1), np.median(own)
     beyond = min((medians <= observed).sum(), (medians >= observed).sum())
-    means = [averages(line) for line in handed]
+    means = [averages(line[elsewhere]) for line, elsewhere in zip(handed, moved, strict=True) if elsewhere.any()]
+    nearer = (own < handed) + (own == handed) / 2
     return {name: float(np.mean([m[name] for m in means])) for name in means[0]} | {
         "median_rank_interval": np.quantile(medians, [0.025, 0.975]).tolist(),
         "p": float(min(1.0, 2 * (1 + beyond) / (1 + len(medians)))),
-        "auc": float((own < handed).mean() + (own == handed).mean() / 2),
+        "z": float((observed - medians.mean()) / medians.std()) if medians.std() else None,
+        "auc": float(nearer[moved].mean()),
     }
