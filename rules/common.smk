@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from types import SimpleNamespace
 
-from wake2vec.settings import REGIMES
+from wake2vec.settings import REGIMES, held_in
 
 RUNS = study.models | sweeps.swept(study)  # the paper compares models; a sweep's runs are runs like them
 
@@ -43,11 +43,15 @@ def is_testbed(wildcards):
     return corpus_of(wildcards).kind == "testbed"
 
 
-def settings(*blocks):
-    """A `params` function: exactly these blocks of the model's settings, as plain values."""
+def settings(*blocks, phase=None):
+    """A `params` function: exactly these blocks of the model's settings, as plain values, with the precision and
+    quantisation of a phase: the one that is named, or the wildcard.
+    """
 
     def of(wildcards):
-        return model_of(wildcards).model_dump(mode="json", include=set(blocks))
+        model = model_of(wildcards).model_dump(mode="json")
+        model |= held_in(model, phase or wildcards.get("phase", "base"))
+        return {name: model[name] for name in blocks}
 
     return of
 
@@ -135,7 +139,12 @@ def pretraining_text(name):
 # Training -------------------------------------------------------------------------------------------------------------
 
 
-TRAINED_MODEL = settings("head", "precision", "quantisation", "evaluation", "seed")
+def trained_model(phase):
+    return settings("head", "precision", "quantisation", "evaluation", "seed", phase=phase)
+
+
+def trained_phase(phase):
+    return block(phase, "precision", "quantisation")
 
 
 def training_inputs(phase):

@@ -19,8 +19,8 @@ rule p1:
         gpu=gpu_of,
         tiers=tiers_of("p1"),
     params:
-        phase=block("p1"),
-        model=TRAINED_MODEL,
+        phase=trained_phase("p1"),
+        model=trained_model("p1"),
         state="results/{model}/state/p1",
     message:
         "{wildcards.model}: P1, training the rows"
@@ -93,8 +93,8 @@ rule p2:
         gpu=gpu_of,
         tiers=tiers_of("p2"),
     params:
-        phase=block("p2"),
-        model=TRAINED_MODEL,
+        phase=trained_phase("p2"),
+        model=trained_model("p2"),
         state="results/{model}/state/p2",
     message:
         "{wildcards.model}: P2, training the transformer around the rows"
@@ -134,8 +134,8 @@ rule p3:
         gpu=gpu_of,
         tiers=tiers_of("p3"),
     params:
-        phase=block("p3"),
-        model=TRAINED_MODEL,
+        phase=trained_phase("p3"),
+        model=trained_model("p3"),
         state="results/{model}/state/p3",
     message:
         "{wildcards.model}: P3, aligning the rows with their parts"

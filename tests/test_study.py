@@ -7,6 +7,7 @@ import yaml
 
 from tests.conftest import ROOT
 from wake2vec import config as configuration
+from wake2vec.settings import held_in
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def test_p1_is_the_published_table(study, name, steps, rate, sequence, quantisat
     model = study.models[name]
     assert (model.p1.steps, model.p1.learning_rate, model.p1.sequence) == (steps, rate, sequence)
     assert model.p1.batch * model.p1.accumulate == 16 and model.p1.warmup == 0.05
-    assert model.quantisation == quantisation
+    assert held_in(model.model_dump(), "p1")["quantisation"] == quantisation
     assert model.p1.optimizer == ("adafactor" if "tinyllama" in name else "adamw")
 
 
@@ -49,6 +50,8 @@ def test_p2_is_the_published_table(study, name):
     p2 = study.models[name].p2
     assert (p2.rank, p2.alpha, p2.dropout, p2.learning_rate, p2.warmup) == (8, 16, 0.1, 2e-5, 0.1)
     assert (p2.batch, p2.accumulate, p2.sequence, p2.steps, p2.weight_decay) == (8, 2, 256, 3000, 0.01)
+    held = held_in(study.models[name].model_dump(), "p2")
+    assert held == {"quantisation": "nf4", "precision": "bfloat16"}
 
 
 def test_notebook_twins_keep_the_notebooks_ways(study):

@@ -1,6 +1,7 @@
 """What a plan says: what is left, what to change, what lies on the disk, and how it reads."""
 
 import pytest
+from pydantic import ValidationError
 
 from tests.model.test_memory import TINYLLAMA, llama, run
 from wake2vec.config import load
@@ -40,6 +41,22 @@ def test_what_is_left_and_what_is_missing(planned):
     assert left == {name: usable * GIB - needs["highest"]["peak"] for name, usable in GPUS.items()}
     assert min(left.values()) > 0 and needs["advice"] == []
     assert "It fits T4, L4, A100-40GB and H100." in page(needs) and "To make it smaller" not in page(needs)
+
+
+def test_a_phase_may_hold_the_base_in_another_precision(planned):
+    changed = {"p2_quantisation": "nf4", "p2_precision": "bfloat16"}
+    mixed = planned(run(phases=["p1", "p2"], **changed))
+    whole, four_bit = (
+        planned(run(phases=["p1", "p2"], precision=precision, quantisation=quantisation))
+        for precision, quantisation in (("float32", "none"), ("bfloat16", "nf4"))
+    )
+    assert mixed["phases"] == {"p1": whole["phases"]["p1"], "p2": four_bit["phases"]["p2"]}
+    assert mixed["merge"] == whole["merge"]
+    assert "| base (P1: float32, P2: NF4 and bfloat16) |" in page(mixed)
+    assert "| base (NF4 and bfloat16) |" in page(four_bit)
+    with pytest.raises(ValidationError, match="cannot train 4-bit weights"):
+        run(p2_kind="full", p2_quantisation="nf4")
+    run(quantisation="nf4", p2_kind="full", p2_quantisation="none")
 
 
 def test_what_the_plan_leaves_out_is_said(planned):

@@ -55,6 +55,8 @@ EDITS = {
     "nothing": ({}, {}),
     "a lambda of P3": (notebook(p3={"lambda_morpheme": 0.7}), AFTER_P3),
     "P2's rank": (notebook(p2={"rank": 4}), AFTER_P2),
+    "what the base is held in from P2 on": (notebook(p2={"quantisation": "nf4"}), AFTER_P2),
+    "what the base is held in at P3": (notebook(p3={"precision": "bfloat16"}), AFTER_P3),
     "P1's learning rate": (notebook(p1={"learning_rate": 0.5}), AFTER_P1),
     "rows of parts in P1": (notebook(p1={"rows": "factored", "weight_decay": 0}), AFTER_P1),
     "the initialisation": (notebook(initialisation={"radius": 2.0}), FROM_INIT),

@@ -41,7 +41,7 @@ from typing import Any
 
 from wake2vec.errors import UserError
 from wake2vec.language.likelihood import BATCH_TOKENS
-from wake2vec.settings import head_mode
+from wake2vec.settings import head_mode, held_in
 
 CUDA_ALLOWANCE = 2**30  # not derived: CUDA's context, cuBLAS's workspace, and what the allocator's rounding wastes
 # of P3, at a step that logs the terms; read off torch's profiler, and held to it by a test
@@ -86,6 +86,7 @@ def estimator(config: Any, trust_remote_code: bool = False) -> Estimate:
         return numbers
 
     def estimate(model: Mapping[str, Any], phase: str, rows: int) -> dict[str, int]:
+        model = {**model, **held_in(model, phase)}
         if not alike:
             return _totals(count(depth, model, phase, rows))
         one, two = (count(layers, model, phase, rows) for layers in (1, 2))

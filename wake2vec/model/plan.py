@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from wake2vec.errors import UserError
 from wake2vec.model.memory import CUDA_ALLOWANCE, estimator
-from wake2vec.settings import Model, head_mode
+from wake2vec.settings import Model, head_mode, held_in
 
 WORTH_SAYING = 0.05 * 2**30  # bytes; a smaller saving shows as none
 SHORTEST = 64  # tokens: no shorter sequence is suggested
@@ -51,7 +51,7 @@ def plan(
             "head": head,
         },
         "settings": {key: model[key] for key in ("precision", "quantisation")}
-        | {phase: _steps(model[phase]) for phase in phases},
+        | {phase: _steps(model[phase]) | held_in(model, phase) for phase in phases},
         "phases": phases,
         "highest": highest,
         "cuda_allowance": CUDA_ALLOWANCE,
@@ -136,7 +136,9 @@ def _merge(estimate, model: Mapping[str, Any], architecture: Mapping[str, Any], 
     """Main memory that merging takes: unquantised base, rows, adapter, and the matrices that join base and new rows."""
     import torch
 
-    numbers = estimate(model | {"quantisation": "none"}, model["phases"][-1], rows)
+    last = model["phases"][-1]
+    whole = model | {"quantisation": "none", last: model[last] | {"precision": None, "quantisation": None}}
+    numbers = estimate(whole, last, rows)
     matrices = 1 if head == "tie_all" or (architecture["tied"] and head == "shared") else 2
     joined = (architecture["rows"] + rows) * architecture["hidden"] * getattr(torch, model["precision"]).itemsize
     return numbers["base"] + numbers["new_rows"] + numbers["adapter"] + matrices * joined

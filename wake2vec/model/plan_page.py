@@ -189,10 +189,7 @@ def _training(needs: Mapping[str, Any]) -> str:
 
 def _memory(needs: Mapping[str, Any]) -> str:
     phases, settings = needs["phases"], needs["settings"]
-    precision = ("NF4 and " if settings["quantisation"] == "nf4" else "") + settings["precision"]
-    if settings["precision"] != "float32" and any(n["trains_base_rows"] or n["trains_body"] for n in phases.values()):
-        precision += "; float32 where it trains"
-    labels = HELD | {"base": f"base ({precision})"}
+    labels = HELD | {"base": f"base ({_precision(needs)})"}
     lines = [
         [
             "sequences × tokens in a forward pass",
@@ -213,6 +210,18 @@ def _memory(needs: Mapping[str, Any]) -> str:
         "is what P3's terms add. The allowance for CUDA (its context, cuBLAS, the allocator's rounding) is a round "
         "number and not a measurement."
     )
+
+
+def _precision(needs: Mapping[str, Any]) -> str:
+    """What the base is held in: once, or phase by phase."""
+    phases, held = needs["phases"], {}
+    for phase, numbers in phases.items():
+        of = needs["settings"][phase]
+        said = ("NF4 and " if of["quantisation"] == "nf4" else "") + of["precision"]
+        if of["precision"] != "float32" and (numbers["trains_base_rows"] or numbers["trains_body"]):
+            said += "; float32 where it trains"
+        held.setdefault(said, []).append(phase.upper())
+    return "; ".join(held) if len(held) == 1 else ", ".join(f"{several(of)}: {said}" for said, of in held.items())
 
 
 def _disk(needs: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ in config/README.md. Nothing here imports torch, so that a dry run stays fast.
 from wake2vec.settings.bases import Base, Hub, Local, Pretrain
 from wake2vec.settings.common import PHASES, REGIMES, STATES, Settings, State
 from wake2vec.settings.measures import Evaluation, Generation, Geometry, Register
-from wake2vec.settings.study import Figures, Model, Plan, Start, Study, Sweep, Tiers, head_mode
+from wake2vec.settings.study import Figures, Model, Plan, Start, Study, Sweep, Tiers, head_mode, held_in
 from wake2vec.settings.texts import Corpus, FileCorpus, Lexicon, Testbed
 from wake2vec.settings.training import Adapter, Alignment, Initialisation, Regimes, Rows, Training, Vocabulary
 
@@ -44,4 +44,5 @@ __all__ = [
     "Training",
     "Vocabulary",
     "head_mode",
+    "held_in",
 ]

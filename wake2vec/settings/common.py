@@ -8,6 +8,8 @@ from wake2vec.errors import guess
 
 PHASES = ("base", "init", "p1", "p2", "p3")
 Phase = Literal["p1", "p2", "p3"]
+Precision = Literal["float32", "bfloat16"]
+Quantisation = Literal["none", "nf4"]
 REGIMES = ("sweet", "plateau", "fried")
 STATES = ("kept", "best", "final", *REGIMES)
 

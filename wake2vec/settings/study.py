@@ -1,11 +1,12 @@
 """Settings of a run, of the figures and plans, and the whole study."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from wake2vec.settings.bases import Base
-from wake2vec.settings.common import Phase, Settings, State, setting
+from wake2vec.settings.common import Phase, Precision, Quantisation, Settings, State, setting
 from wake2vec.settings.measures import Evaluation, Generation, Geometry, Register
 from wake2vec.settings.texts import Corpus
 from wake2vec.settings.training import Adapter, Alignment, Initialisation, Regimes, Rows, Vocabulary
@@ -26,10 +27,10 @@ class Model(Settings):
     seed: int = setting(42, "of initial rows and training", ge=0)
     phases: tuple[Phase, ...] = setting(("p1", "p2", "p3"), "which phases run, in this order", min_length=1)
     start: Start | None = setting(None, "another run's P1 rows to start from; null makes initial rows")
-    precision: Literal["float32", "bfloat16"] = setting(
+    precision: Precision = setting(
         "float32", "of the frozen base, and of its products with new rows, which are float32 themselves"
     )
-    quantisation: Literal["none", "nf4"] = setting("none", "nf4: 4-bit base with double quantisation (bitsandbytes)")
+    quantisation: Quantisation = setting("none", "nf4: 4-bit base with double quantisation (bitsandbytes)")
     head: Literal["native", "shared", "separate", "tie_all"] = setting(
         "native",
         "new rows of the head: `native` shares them where the base ties and separates them where it does not; "
@@ -58,7 +59,7 @@ class Model(Settings):
         if "p3" in self.phases and self.p3.adapters == "train":
             if "p2" not in self.phases or self.p2.kind != "lora":
                 raise ValueError("p3.adapters: train needs a P2 with kind: lora")
-        if self.quantisation == "nf4" and "p2" in self.phases and self.p2.kind == "full":
+        if "p2" in self.phases and self.p2.kind == "full" and (self.p2.quantisation or self.quantisation) == "nf4":
             raise ValueError("p2.kind: full cannot train 4-bit weights; use kind: lora or quantisation: none")
         return self
 
@@ -106,6 +107,12 @@ class Study(Settings):
     figures: Figures = Figures()
     plan: Plan = Plan()
     tiers: Tiers = {}
+
+
+def held_in(model: Mapping[str, Any], phase: str) -> dict[str, str]:
+    """Precision and quantisation of the base at a phase of a run (as plain values): its own where it names one."""
+    own = model[phase] if phase in model["phases"] else {}
+    return {key: own.get(key) or model[key] for key in ("precision", "quantisation")}
 
 
 def head_mode(head: str, tied: bool) -> str:
