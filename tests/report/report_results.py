@@ -162,7 +162,7 @@ def make_segmentation():
     return [compound, affix, none]
 
 
-def make_moved(trained=0.2, heldout=0.05, random=0.04, shuffled=0.05, reach=0.02):
+def make_moved(trained=0.2, heldout=0.05, random=0.04, shuffled=0.05, reach=0.02, weight=1.0):
     """What P3 moved, as run.json has it."""
 
     def gain(mean):
@@ -175,7 +175,7 @@ def make_moved(trained=0.2, heldout=0.05, random=0.04, shuffled=0.05, reach=0.02
         "over_shuffled": heldout - shuffled,
     }
     gains = {name: gain(mean) for name, mean in gains.items()}
-    return {"gain": gains, "verdict": verdict(gains)}
+    return {"weight": weight, "gain": gains, "verdict": verdict(gains)}
 
 
 def make_run(phase):

@@ -1,4 +1,4 @@
-"""The geometry's p-values are corrected in two families, and what the report says goes by the corrected ones."""
+"""The geometry's p-values are corrected in three families, and what the report says goes by the corrected ones."""
 
 import numpy as np
 import pytest
@@ -38,8 +38,18 @@ def test_what_is_sure_about_structure_does_not_thin_out_what_is_asked_of_the_gro
     asked["p1.recovery.3-5.null"] = null(0.9)
     found = adjusted(sure | asked)
     assert found["p1.permuted.isotropy.x0.null"]["p_adjusted"] > 0.7  # of a hundred, it was 0.05
-    assert found["geometry.groups.tests"] == 20 and found["geometry.groups.found"] == 0
+    assert found["geometry.labels.tests"] == 19 and found["geometry.labels.found"] == 0
+    assert found["geometry.parts.tests"] == 1 and found["p1.recovery.3-5.null"]["p_adjusted"] == 0.9
     assert found["geometry.chance.found"] == 80
+
+
+def test_what_an_initialisation_puts_in_does_not_thin_out_what_is_asked_of_trained_rows():
+    sure = {f"init.recovery.{group}.null": null(0.002) for group in ("1", "2", "3-5", "6-10", "11+")}
+    asked = {f"p1.recovery.{group}.null": null(p) for group, p in {"1": 0.04, "2": 0.3, "3-5": 0.5}.items()}
+    found = adjusted(sure | asked)
+    assert found["p1.recovery.1.null"]["p_adjusted"] == pytest.approx(0.12)  # of all eight, it was 0.053
+    assert all(found[name]["p_adjusted"] == 0.002 for name in sure)
+    assert [found[f"geometry.parts.{name}"] for name in ("tests", "below", "found")] == [8, 6, 5]
 
 
 def test_what_no_table_shows_counts_nowhere():
@@ -65,7 +75,7 @@ def test_a_few_chance_findings_among_many_tests_are_none():
 def test_the_sentence_goes_by_the_corrected_p():
     name = "init.isotropy.new.eigenvector"
     one = {name: 0.39, f"{name}.interval": [0.38, 0.4], f"{name}.null": null(0.04)}
-    crowd = {f"p1.drift.x{i}.null": null(0.5) for i in range(60)}
+    crowd = {f"init.drift.x{i}.null": null(0.5) for i in range(60)}
     assert "Less even" in isotropy_table(adjusted(one))
     assert "Indistinguishable from no structure" in isotropy_table(adjusted(one | crowd))
 
@@ -75,8 +85,8 @@ def test_comparisons_and_directions_reach_the_summary_and_its_tables():
     assert summary["p1.permuted.dimension.d90"] == -8.0 and summary["p1.permuted.dimension.d90.rows"] == 40
     assert summary["p1.permuted.dimension.d90.null"]["p_adjusted"] >= 0.005
     assert summary["p3.directions"] == 0.66 and summary["p3.directions.centred.null"]["p"] == 0.4
-    in_a_phase = 1 + 2 + 1 + 1 + 2 + 4  # isotropy, dimension, norms, KS, directions, recovery
-    assert summary["geometry.groups.tests"] == 3 * in_a_phase
+    assert summary["geometry.labels.tests"] == 3 * (1 + 2 + 1 + 1)  # isotropy, dimension, norms, KS
+    assert summary["geometry.parts.tests"] == 3 * (2 + 4)  # directions, recovery
     assert "Lower in new rows" in permuted_table(summary) and "No measurable difference" in permuted_table(summary)
     lines = directions_table(summary).splitlines()
     assert "share a direction" in next(line for line in lines if r"0\.66" in line)

@@ -86,7 +86,12 @@ def test_an_objective_is_judged_on_held_out_against_random_pairs():
     assert "no sign" in read(0.3, 0.06, 0.05, 0.0)  # more, but not measurably
     assert "no sign" in read(0.3, 0.2, 0.05, 0.19)  # a permuted base rose as much
     over = "0.150 [0.130, 0.170] more than random pairs and 0.200 [0.180, 0.220] more than with a permuted base"
-    assert f"rose by {over}; " in read(0.3, 0.2, 0.05, 0.0)
+    assert f"rose by 0.200 [0.180, 0.220], which is {over}; " in read(0.3, 0.2, 0.05, 0.0)
+    assert "rose, but not measurably beyond every control of theirs (0.060" in read(0.3, 0.06, 0.05, 0.0)
+    fell = read(0.3, 0.0, -0.05, 0.0)  # random pairs fell: held-out ones did not rise, and are not said to
+    assert "did not measurably rise (0.000 [−0.020, 0.020])" in fell and "more than" not in fell
+    without = read(0.3, 0.2, 0.05, 0.0, 0.02, 0.0)
+    assert "had no weight here" in without and f"0.200 [0.180, 0.220], which is {over}." in without
     assert "themselves did not" in read(0.01, 0.2, 0.05)
     assert "Too few" in read(0.3, heldout=None)
     assert judged({}) == "Not measured."
@@ -95,6 +100,7 @@ def test_an_objective_is_judged_on_held_out_against_random_pairs():
 def test_the_paper_counts_the_models_whose_objective_generalises():
     moved = [make_moved(), make_moved(0.3, 0.2, 0.05, 0.0), make_moved(0.01)]  # beyond its own pairs: the second
     runs = [replace(make_results(), runs={"p3": {"objective": {"morpheme": one}}}) for one in moved]
+    runs.append(replace(make_results(), runs={"p3": {"objective": {"morpheme": make_moved(weight=0.0)}}}))
     assert "in 1 of 3 models" in generalised({str(i): summarise(run) for i, run in enumerate(runs)})
     assert generalised({"a": {}}) == ""
 

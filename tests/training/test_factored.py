@@ -26,7 +26,7 @@ OWN = np.array([[0.5, 0.5, 0], [0, 1, 0], [1 / 3, 1 / 3, 1 / 3], [0, 0, 1]], np.
 OTHERS = OWN[[1, 2, 3, 0]]
 
 
-@pytest.mark.parametrize("shared", [OWN, OTHERS], ids=["own parts", "the control"])
+@pytest.mark.parametrize("shared", [OWN, OTHERS, 0 * OWN], ids=["own parts", "other words' parts", "no parts"])
 @pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.AdamW])
 def test_steps_equal_those_of_autograd_on_parts_and_residuals(kind, shared):
     """E = S P0 + S' (P - P0) + R as autograd sees it, R shrunk after every step; S' is S but in the control."""
@@ -147,7 +147,7 @@ def test_two_words_that_change_parts_learn_what_they_did(run, tmp_path):
     other, _, _ = composed(run, block(Rows, rows="shuffled"), tmp_path / "other")
     for side in ("embedding", "head"):
         np.testing.assert_allclose(own[f"{side}.new"], other[f"{side}.new"], atol=1e-6)
-        change = own[f"{side}.parts"] - other[f"{side}.parts"]
+        change = own[f"{side}.parts"] - other[f"{side}.shuffled_parts"]
         np.testing.assert_allclose(change[:2], -change[2:], atol=1e-6)
         assert abs(change).max() > 0.01
 
@@ -155,18 +155,50 @@ def test_two_words_that_change_parts_learn_what_they_did(run, tmp_path):
 def test_without_learning_the_control_decays_to_where_words_own_parts_lie(run, tmp_path):
     """A residual that is taken away leaves a row at the mean of its own parts, in the control too."""
     still = {"learning_rate": 1e-9, "residual_decay": 1e9, "schedule": "constant", "warmup": 0.0}
-    ends = [composed(run, block(Rows, rows=kind, **still), tmp_path / kind)[0] for kind in ("factored", "shuffled")]
-    np.testing.assert_allclose(ends[0]["embedding.new"], ends[1]["embedding.new"], atol=1e-5)
+    kinds = ("factored", "shuffled", "unshared")
+    own, *others = [composed(run, block(Rows, rows=kind, **still), tmp_path / kind)[0] for kind in kinds]
+    for rows in others:
+        np.testing.assert_allclose(own["embedding.new"], rows["embedding.new"], atol=1e-5)
 
 
-def test_p3_goes_on_with_the_parts_of_p1(run, tmp_path):
-    """With no step that moves anything, P3's parts are P1's, and its rows too."""
-    rows, _, _ = composed(run, block(Rows, rows="factored"), tmp_path / "p1")
+def test_rows_that_share_nothing_learn_as_free_rows_do_but_for_the_penalty(run, tmp_path):
+    free, unshared = (
+        composed(run, block(Rows, rows=kind, residual_decay=0.0), tmp_path / kind)[0] for kind in ("free", "unshared")
+    )
+    np.testing.assert_allclose(free["embedding.new"], unshared["embedding.new"], atol=1e-5)
+    np.testing.assert_array_equal(
+        unshared["embedding.shuffled_parts"],
+        composed(run, block(Rows, rows="unshared", steps=1), tmp_path / "one")[0]["embedding.shuffled_parts"],
+    )
+
+
+def then_p3(run, rows, tmp_path, kind, **changes):
+    """The rows of a P3 that does not learn, on those of a P1."""
     save_arrays(tmp_path / "rows.safetensors", rows)
-    still = block(Alignment, rows="factored", learning_rate=1e-30, residual_decay=0.0)
-    states, _, _ = phases.rows_phase("p3", run | {"rows": tmp_path / "rows.safetensors"}, still, MODEL, tmp_path / "p3")
-    for name, array in states["final"]["rows"].items():
+    still = {"learning_rate": 1e-30, "residual_decay": 0.0} | changes
+    paths = run | {"rows": tmp_path / "rows.safetensors"}
+    return phases.rows_phase("p3", paths, block(Alignment, rows=kind, **still), MODEL, tmp_path / "p3")[0]["final"][
+        "rows"
+    ]
+
+
+@pytest.mark.parametrize("kind", ["factored", "shuffled", "unshared"])
+def test_p3_goes_on_with_the_parts_of_p1(run, tmp_path, kind):
+    """With no step that moves anything, P3's parts are P1's, and its rows too."""
+    rows, _, _ = composed(run, block(Rows, rows=kind), tmp_path / "p1")
+    after = then_p3(run, rows, tmp_path, kind, lambda_morpheme=0.0, residual_decay=100.0)
+    assert sorted(after) == sorted(rows)
+    for name, array in after.items():
         np.testing.assert_allclose(array, rows[name], atol=1e-6)
+
+
+def test_a_control_of_p3_begins_with_what_the_parts_have_become_in_p1(run, tmp_path):
+    """What the penalty leaves of a row is its own parts, as P1 trained them, and nothing of another word's."""
+    rows, _, shares = composed(run, block(Rows, rows="factored"), tmp_path / "p1")
+    decay = {"learning_rate": 1e-9, "residual_decay": 1e9, "schedule": "constant", "warmup": 0.0}
+    after = then_p3(run, rows, tmp_path, "shuffled", **decay)
+    for side in ("embedding", "head"):
+        np.testing.assert_allclose(after[f"{side}.new"], shares @ rows[f"{side}.parts"], atol=1e-5)
 
 
 def test_a_tied_model_has_one_set_of_parts(tied_run, tmp_path):

@@ -168,10 +168,13 @@ def test_all_phases_learn_on_a_four_bit_base_in_bfloat16(run, tmp_path):
 def test_p3_draws_rows_to_their_parts_and_logs_every_term(run, tmp_path):
     strong = block(Alignment, lambda_morpheme=20.0)
     states, values, history = phases.rows_phase("p3", run, strong, MODEL, tmp_path / "state")
+    without = phases.rows_phase("p3", run, block(Alignment, lambda_morpheme=0.0), MODEL, tmp_path / "without")[1]
+    assert without["objective"]["morpheme"]["weight"] == 0 and without["objective"]["morpheme"]["gain"]["heldout"]
     measured = history.dropna(subset=["cosine_trained_pairs"])
     assert measured["cosine_trained_pairs"].iloc[-1] > measured["cosine_trained_pairs"].iloc[0] + 0.05
     judged = values["objective"]["morpheme"]
     assert judged["measure"]["trained"] == pytest.approx(measured["cosine_trained_pairs"].iloc[-1], abs=1e-6)
+    assert judged["weight"] == 20.0
     assert set(values["objective"]) == {"morpheme", "norm"}, "repulsion has one word of a kind, and none to be near"
     logged = history.dropna(subset=["loss_lm"])
     for name in (

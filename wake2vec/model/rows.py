@@ -163,7 +163,8 @@ def train_rows(causal: nn.Module, train: str) -> None:
 
 def rows_of(causal: nn.Module) -> dict[str, np.ndarray]:
     """The rows as a rows.safetensors file holds them: `embedding.new`, with `head.new` where it is separate, and
-    `embedding.base` and `head.base` where they train, and `….parts` where rows share their parts."""
+    `embedding.base` and `head.base` where they train, and `….parts` where rows share their parts (`….shuffled_parts` in
+    the control)."""
     embedding, head = causal.get_input_embeddings(), causal.get_output_embeddings()
     rows = {"embedding.new": embedding.new}
     if head.new is not embedding.new:
@@ -172,7 +173,8 @@ def rows_of(causal: nn.Module) -> dict[str, np.ndarray]:
         rows["embedding.base"] = embedding.base
     if head.base.requires_grad and head.base is not embedding.base:
         rows["head.base"] = head.base
-    rows |= {f"{side}.parts": m.parts for side, m in (("embedding", embedding), ("head", head)) if hasattr(m, "parts")}
+    sharing = [(side, m) for side, m in (("embedding", embedding), ("head", head)) if hasattr(m, "parts")]
+    rows |= {f"{side}.{module.parts_name}": module.parts for side, module in sharing}
     return {name: tensor.detach().float().cpu().numpy().copy() for name, tensor in rows.items()}
 
 

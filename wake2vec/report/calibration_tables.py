@@ -87,7 +87,8 @@ def corrected(summary: Summary) -> str:
     said = []
     for family, compared in (
         ("chance", "figures compared with rows without structure or with random moves"),
-        ("groups", "comparisons with shuffled labels"),
+        ("labels", "comparisons of new and base rows with shuffled labels"),
+        ("parts", "comparisons of affixes and parts with those of other words"),
     ):
         if f"geometry.{family}.tests" in summary:
             size, below, found = (summary[f"geometry.{family}.{name}"] for name in ("tests", "below", "found"))
@@ -95,6 +96,8 @@ def corrected(summary: Summary) -> str:
                 f"Of {count(size)} {compared}, {count(below)} have p < 0.05 where chance alone would give about "
                 f"{count(size * 0.05)}; corrected for their number, {count(found)} have."
             )
+    if said:
+        said.append("Initial rows, which differ by construction, are corrected apart from trained ones.")
     return " ".join(said) or "No figure of the geometry could be compared with a null."
 
 

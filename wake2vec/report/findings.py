@@ -276,7 +276,8 @@ def judged(summary: Summary) -> str:
         label: (summary.get(f"{MORPHEME}.{name}"), summary.get(f"{MORPHEME}.{name}.interval"))
         for label, name in controls.items()
     }
-    return readings.read_objective(summary.get(f"{MORPHEME}.verdict"), summary.get(f"{MORPHEME}.heldout"), over)
+    heldout = summary.get(f"{MORPHEME}.heldout"), summary.get(f"{MORPHEME}.heldout.interval")
+    return readings.read_objective(summary.get(f"{MORPHEME}.verdict"), heldout, over, summary.get(f"{MORPHEME}.weight"))
 
 
 def objective_rises(summary: Summary) -> dict[str, float | None]:

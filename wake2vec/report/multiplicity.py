@@ -7,12 +7,14 @@ model's geometry, over all phases that have rows, are adjusted by Benjamini & Ho
 are none. That holds for p-values that are independent or positively dependent (Benjamini & Yekutieli 2001, Annals of
 Statistics 29), and measures of the same rows rise and fall together. The sentences of the report go by the adjusted p.
 
-There are two families, since the rows of any trained model differ from rows without structure: so many sure findings
-in one family with the open questions would leave these as good as uncorrected.
+There are three families, since many sure findings in one family with open questions would leave these as good as
+uncorrected: the rows of any trained model differ from rows without structure, and new rows from base rows.
 
 chance      every figure under structureless rows, or under moves in random directions
-groups      what is compared under shuffled labels: new rows and base rows, affixes, coinages and their parts
+labels      new rows and base rows, under shuffled labels
+parts       affixes handed round among words, and true parts among coinages
 
+For the same reason the initial rows stand apart in each: what an initialisation put into them is by construction.
 Base rows that no training changed count once, at the first phase; what no table shows counts nowhere. A p of a few
 draws is that of Student's t for one draw more (`geometry.nulls`); one of K permutations is at least 1 / (1 + K).
 """
@@ -28,7 +30,8 @@ Values = dict[str, Any]
 LEVEL = 0.05
 FAMILIES = {
     "chance": ("isotropy", "dimension", "similarity", "drift", "overlap", "pip_loss"),
-    "groups": ("permuted", "directions", "recovery"),
+    "labels": ("permuted",),
+    "parts": ("directions", "recovery"),
 }
 
 
@@ -73,14 +76,18 @@ def adjusted(summary: Mapping[str, Any]) -> Values:
     values = dict(summary)
     for family, measures in FAMILIES.items():
         members = [name for name in summary if _counts(name, summary, measures)]
-        if not members:
-            continue
-        p = [summary[name]["p"] for name in members]
-        corrected = stats.false_discovery_control(p).tolist()
-        values |= {name: {**summary[name], "p_adjusted": q} for name, q in zip(members, corrected, strict=True)}
-        numbers = {"tests": len(p), "below": sum(one < LEVEL for one in p), "found": sum(q < LEVEL for q in corrected)}
+        p = {name: summary[name]["p"] for name in members}
+        corrected = _corrected({name: one for name, one in p.items() if name.startswith("init.")})
+        corrected |= _corrected({name: one for name, one in p.items() if not name.startswith("init.")})
+        values |= {name: {**summary[name], "p_adjusted": q} for name, q in corrected.items()}
+        below, found = (sum(one < LEVEL for one in some.values()) for some in (p, corrected))
+        numbers = {"tests": len(p), "below": below, "found": found} if p else {}
         values |= {f"geometry.{family}.{name}": number for name, number in numbers.items()}
     return values
+
+
+def _corrected(p: Mapping[str, float]) -> dict[str, float]:
+    return dict(zip(p, stats.false_discovery_control(list(p.values())).tolist(), strict=True)) if p else {}
 
 
 def _counts(name: str, summary: Mapping[str, Any], measures: Sequence[str]) -> bool:

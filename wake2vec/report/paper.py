@@ -146,11 +146,13 @@ def isotropy(summaries: Summaries) -> str:
 
 
 def recovered(summaries: Summaries) -> str:
-    """For how many models the true parts of coinages seen three times or more rank nearer than the controls."""
+    """For how many groups the true parts of coinages seen three times or more rank nearer than the controls, of those
+    with enough coinages to compare.
+    """
     nearer, groups = 0, 0
     for summary in summaries.values():
         for line in _recovered(summary):
-            groups += 1
+            groups += line["reading"] != readings.TOO_FEW
             nearer += line["reading"].startswith("Nearer")
     if not groups:
         return ""
@@ -162,13 +164,13 @@ def recovered(summaries: Summaries) -> str:
 
 def generalised(summaries: Summaries) -> str:
     """For how many models held-out pairs of the morpheme objective rose more than their controls."""
-    verdicts = [summary.get(f"{MORPHEME}.verdict") for summary in summaries.values()]
-    verdicts = [verdict for verdict in verdicts if verdict]
+    weighted = [summary for summary in summaries.values() if summary.get(f"{MORPHEME}.weight") != 0]
+    verdicts = [verdict for summary in weighted if (verdict := summary.get(f"{MORPHEME}.verdict"))]
     if not verdicts:
         return ""
     more = verdicts.count("generalises")
     return (
-        "P3’s morpheme objective measurably raised the cosine of pairs that it did not train on, and more than that of "
+        "In P3 the cosine of pairs that the morpheme objective did not train on rose measurably, and more than that of "
         f"random pairs and of a permuted base, in {more} of {len(verdicts)} models; only the same runs without the "
         "objective can say whether it is the cause."
     )

@@ -13,6 +13,7 @@ from typing import Any
 from wake2vec.report.markdown import number, percent, several, with_interval
 
 NOT_MEASURED = "Not measured: too few rows."
+TOO_FEW = "Too few coinages to compare."
 NO_STRUCTURE = "Indistinguishable from no structure."
 Null = Mapping[str, Any] | None
 Interval = Sequence[float | None] | None
@@ -168,7 +169,7 @@ def read_recovery(rank: float | None, bounds: Interval, chance: float | None, sh
         return "Not measured: no such coinage has a row."
     where = place(rank, shuffled)
     if where is None or not bounds or None in bounds:
-        return "Too few coinages to compare."
+        return TOO_FEW
     if where == "below" and bounds[1] < chance:
         return "Nearer than both controls."
     if where == "above" and bounds[0] > chance:
@@ -176,22 +177,29 @@ def read_recovery(rank: float | None, bounds: Interval, chance: float | None, sh
     return "Not measurably nearer than the controls."
 
 
-def read_objective(verdict: str | None, heldout: float | None, over: Mapping[str, Gain]) -> str:
+def read_objective(verdict: str | None, heldout: Gain, over: Mapping[str, Gain], weight: float | None = None) -> str:
     """Whether the morpheme objective acts beyond the pairs that it trains on.
 
     verdict: sweep.py's, of one run's end against its beginning, by intervals over words. heldout: the gain of pairs
-    kept out. over: control -> how much more that is than the control's, with its interval.
+    kept out, with its interval. over: control -> how much more that is than the control's. weight: the objective's; at
+    0 the run is what others are compared with.
     """
     if verdict is None:
         return "Not measured."
+    gains = [f"{with_interval(*gain)} more than {name}" for name, gain in over.items() if gain[0] is not None]
+    rose = f"{with_interval(*heldout)}, which is {several(gains)}" if gains else with_interval(*heldout)
+    if weight == 0:
+        kept_out = "" if heldout[0] is None else f" Pairs kept out moved by {rose}."
+        return f"The objective had no weight here: this is what training does without it.{kept_out}"
     if verdict == "still":
         return "The trained pairs themselves did not measurably draw closer: no sign that the objective acts."
-    if heldout is None:
+    if heldout[0] is None:
         return "Too few pairs were kept out to say whether it acts beyond its own."
-    gains = {name: f"{with_interval(*gain)} more than {name}" for name, gain in over.items() if gain[0] is not None}
-    said = several(list(gains.values()))
-    if verdict != "generalises":
-        beyond = "did not measurably rise" + (f" beyond their controls ({said})" if said else "")
-        return f"Pairs kept out {beyond}: no sign that the objective acts beyond its own pairs."
-    cause = "whether the objective is the cause, the same run with its weight at 0 decides"
-    return f"Pairs kept out rose by {said}; {cause}."
+    beyond = "no sign that the objective acts beyond its own pairs"
+    if verdict == "trained":
+        return f"Pairs kept out did not measurably rise ({with_interval(*heldout)}): {beyond}."
+    if verdict == "controls":
+        return f"Pairs kept out rose, but not measurably beyond every control of theirs ({rose}): {beyond}."
+    return (
+        f"Pairs kept out rose by {rose}; whether the objective is the cause, the same run with its weight at 0 decides."
+    )

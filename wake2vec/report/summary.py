@@ -117,7 +117,7 @@ def _run(phase: str, run: Mapping[str, Any], history: pd.DataFrame | None) -> di
     keep += ("seconds", "peak_memory_bytes", "resumed_from", "kind")
     values = {f"{phase}.{key}": run.get(key) for key in keep} if run else {}
     for term, moved in (run.get("objective") or {}).items():
-        values[f"{phase}.objective.{term}.verdict"] = moved["verdict"]
+        values |= {f"{phase}.objective.{term}.{key}": moved.get(key) for key in ("verdict", "weight")}
         for name, gain in moved["gain"].items():
             bounds = {"value": gain["mean"], "interval": [gain["low"], gain["high"]]} if gain else {}
             values |= _figure(f"{phase}.objective.{term}.{name}", bounds)
@@ -285,6 +285,8 @@ def _recovery(phase: str, measured: Mapping[str, Any]) -> dict[str, Any]:
         shuffled = row.get("shuffled") or {}
         values[f"{name}.auc"] = shuffled.get("auc")
         low, high = shuffled.get("median_rank_interval") or (None, None)
-        null = {"mean": shuffled.get("median_rank"), "low": low, "high": high, "p": shuffled.get("p")}
+        null = {"mean": shuffled.get("median_rank"), "low": low, "high": high} | {
+            key: shuffled.get(key) for key in ("p", "z")
+        }
         values[f"{name}.null"] = null
     return values

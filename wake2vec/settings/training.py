@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from wake2vec.settings.common import Settings, State, setting
+from wake2vec.settings.common import Precision, Quantisation, Settings, State, setting
 
 
 class Vocabulary(Settings):
@@ -56,6 +56,8 @@ class Training(Settings):
         gt=0,
     )
     keep: Literal["best", "final"] = setting("best", "which state later phases use: lowest held-out loss, or the last")
+    precision: Precision | None = setting(None, "of the base in this phase and its measures; null: the run's")
+    quantisation: Quantisation | None = setting(None, "of the base in this phase and its measures; null: the run's")
 
 
 class Rows(Training):
@@ -68,10 +70,11 @@ class Rows(Training):
     texts: tuple[Literal["train", "synthetic", "lexicon"], ...] = setting(
         ("train",), "what is trained on; `lexicon` appends the word list, as the notebooks did", min_length=1
     )
-    rows: Literal["free", "factored", "shuffled"] = setting(
+    rows: Literal["free", "factored", "shuffled", "unshared"] = setting(
         "free",
-        "each row by itself; the mean of its parts' vectors, which words share, and a penalised residual; or the "
-        "control, which starts alike and shares what it learns with words of other parts",
+        "each row by itself; the mean of its parts' vectors, which words share, and a penalised residual; or a "
+        "control, which starts alike and is penalised alike, and shares what it learns with words of other parts, or "
+        "with none",
     )
     residual_decay: float = setting(
         10.0, "factored: share of a residual that is taken away at each step, times the learning rate", ge=0

@@ -21,6 +21,11 @@ of a row, a word would be drawn to words that it has nothing in common with, and
 alone. So the rows begin at their own parts' vectors P_0, as the base has them, and share what is learned from there on:
 
     E = S P_0 + S' (P - P_0) + R,        E ← κ E + S' (P_after - κ P_before) + (1 - κ) (S - S') P_0.
+
+A second control, S' = 0, shares nothing: each row learns by itself, under the same penalty, which draws it to S P_0.
+
+Where an earlier phase made the rows of their own parts, P_0 is what these had become by then; where it was the control
+itself, P goes on from there, under the same S'.
 """
 
 import warnings
@@ -33,6 +38,9 @@ from scipy.sparse import csr_array
 from torch import nn
 from transformers import TrainerCallback
 
+PARTS = ("parts", "shuffled_parts")  # in a file of rows: of factored rows, and of their controls
+HANDED_ROUND = 42  # the seed of S', one for all runs, so that a run's P3 can go on from another's P1
+
 
 class SharedParts(TrainerCallback):
     """Hands the rows' gradient on to their parts before the optimizer's step, and moves the rows with their parts after
@@ -40,7 +48,7 @@ class SharedParts(TrainerCallback):
 
     modules: the embedding and, where it has rows of its own, the head, each with `new` [n, d] and `parts` [m, d].
     composition: S. decay: of the residuals, per unit of learning rate. control: S' of the control and P_0, one for
-    each module; then `composition` is only where rows begin.
+    each module; then `composition` is only where rows begin, and where the penalty draws them.
     """
 
     def __init__(
@@ -125,7 +133,7 @@ def share_parts(
         return [torch.from_numpy(np.array(matrices[side], np.float32)).to(device) for side in modules]
 
     for module, parts in zip(modules.values(), placed(vectors), strict=True):
-        module.parts = nn.Parameter(parts, requires_grad=True)
+        module.parts, module.parts_name = nn.Parameter(parts, requires_grad=True), PARTS[control is not None]
     others = None if control is None else (control[0], placed(control[1]))
     return SharedParts(list(modules.values()), composition, decay, others)
 
@@ -137,9 +145,12 @@ def base_matrices(causal: nn.Module) -> dict[str, np.ndarray]:
     return {side: module.base.detach().float().cpu().numpy() for side, module in sides.items()}
 
 
-def parts_of(arrays: Mapping[str, np.ndarray], composition: csr_array) -> dict[str, np.ndarray]:
-    """The vectors of the parts that an earlier phase saved with its rows; empty where it saved none of this number."""
-    saved = {name.removesuffix(".parts"): array for name, array in arrays.items() if name.endswith(".parts")}
+def parts_of(arrays: Mapping[str, np.ndarray], composition: csr_array, control: bool = False) -> dict[str, np.ndarray]:
+    """The vectors of the parts that an earlier phase, or one that was the control, saved with its rows; empty where it
+    saved none of this number.
+    """
+    end = f".{PARTS[control]}"
+    saved = {name.removesuffix(end): array for name, array in arrays.items() if name.endswith(end)}
     return saved if all(len(array) == composition.shape[1] for array in saved.values()) else {}
 
 

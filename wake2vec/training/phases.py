@@ -68,7 +68,7 @@ def rows_phase(
     _to_device_of(learner, causal)
     parts, callbacks = {}, [_rounding()] if settings["row_precision"] == "bfloat16" else []
     if settings["rows"] != "free":
-        shared, parts = _share_parts(causal, paths, settings, model["seed"])
+        shared, parts = _share_parts(causal, paths, settings)
         callbacks.append(shared)
     if settings["snapshot_every"]:
         callbacks.append(_snapshots(state / SNAPSHOTS, settings["snapshot_every"]))
@@ -84,14 +84,19 @@ def rows_phase(
 
 
 def _moved(objective, paths, rows: Mapping[str, Any], device) -> dict[str, Any]:
-    """What P3 moved, from the rows that it started from to its final ones, term by term (sweep.py)."""
+    """What P3 moved, from the rows that it started from to its final ones, term by term (sweep.py), with its weight.
+
+    Of the terms that have one, and of the morpheme term: at weight 0 it says what training does without it.
+    """
     import torch
 
     from wake2vec.training.sweep import moved
 
     name = "embedding.new"
     ends = (torch.from_numpy(arrays[name]).to(device) for arrays in (load_arrays(paths["rows"], [name]), rows))
-    return moved(objective.material, *ends, [term for term, weight in objective.weights.items() if weight])
+    weights = {term: weight for term, weight in objective.weights.items() if weight or term == "morpheme"}
+    found = moved(objective.material, *ends, list(weights))
+    return {term: {"weight": weights[term]} | values for term, values in found.items()}
 
 
 def adapter_phase(
@@ -242,9 +247,9 @@ def _lines(tokenizer, path, joined: bool = False) -> Encoded:
     return encode(tokenizer, ["\n".join(lines)] if joined else lines)
 
 
-def _share_parts(causal, paths, settings, seed: int):
+def _share_parts(causal, paths, settings):
     """Rows made of parts from here on: (the callback that keeps them so, what run.json says of the parts)."""
-    from wake2vec.training.factored import base_matrices, hand_round, parts_of, share_parts, summary
+    from wake2vec.training.factored import HANDED_ROUND, base_matrices, hand_round, parts_of, share_parts, summary
     from wake2vec.vocabulary.parts import composition
 
     forms = read_values(paths["injection"])["forms"]
@@ -253,10 +258,13 @@ def _share_parts(causal, paths, settings, seed: int):
     made = {side: composition(tokenizer, matrix, *about) for side, matrix in base_matrices(causal).items()}
     shares, _, names = made["embedding"]
     base = {side: vectors for side, (_, vectors, _) in made.items()}
-    control = None
-    if settings["rows"] == "shuffled":
-        control = hand_round(shares, [form["word"] for form in forms], np.random.default_rng(seed)), base
-    vectors = base | parts_of(load_arrays(paths["rows"]), shares)
+    earlier, control = load_arrays(paths["rows"]), None
+    vectors = base | parts_of(earlier, shares)
+    if settings["rows"] != "factored":
+        others = shares * 0  # unshared: nobody's parts
+        if settings["rows"] == "shuffled":
+            others = hand_round(shares, [form["word"] for form in forms], np.random.default_rng(HANDED_ROUND))
+        control, vectors = (others, vectors), vectors | parts_of(earlier, shares, control=True)
     shared = share_parts(causal, shares, vectors, settings["residual_decay"], control)
     return shared, {"parts": summary(shares, names)}
 
