@@ -295,7 +295,10 @@ def trial(summary: Summary) -> str:
         return f"All {count(len(tried))} scales put the mixtures in order."
     deltas = any(name.startswith(("burrows", "cosine")) for name, passed in tried.items() if not passed)
     why = (
-        " The testbed’s two languages share their frequent words, and these are what Deltas compare." if deltas else ""
+        " The testbed’s two languages share most of the frequent words that Deltas compare; and a distance to one text "
+        "alone also tells how sure its frequencies are."
+        if deltas
+        else ""
     )
     return (
         f"{count(len(tried) - len(failed))} of {count(len(tried))} scales put the mixtures in order; "

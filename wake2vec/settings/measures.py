@@ -54,5 +54,5 @@ class Register(Settings):
     words: int | None = setting(
         None, "words of a sample that are measured; shorter ones are left out; null: half of generation.tokens", ge=2
     )
-    frequent: int = setting(150, "most frequent words that the Deltas compare", ge=10)
+    frequent: int = setting(1000, "most frequent words that the Deltas compare", ge=10)
     seed: int = setting(0, "draws of the landmarks, and intervals", ge=0)
