@@ -169,7 +169,7 @@ def test_p3_draws_rows_to_their_parts_and_logs_every_term(run, tmp_path):
     strong = block(Alignment, lambda_morpheme=20.0)
     states, values, history = phases.rows_phase("p3", run, strong, MODEL, tmp_path / "state")
     without = phases.rows_phase("p3", run, block(Alignment, lambda_morpheme=0.0), MODEL, tmp_path / "without")[1]
-    assert without["objective"]["morpheme"]["weight"] == 0 and without["objective"]["morpheme"]["gain"]["heldout"]
+    assert without["objective"]["morpheme"]["weight"] == 0 and "measure" in without["objective"]["morpheme"]
     measured = history.dropna(subset=["cosine_trained_pairs"])
     assert measured["cosine_trained_pairs"].iloc[-1] > measured["cosine_trained_pairs"].iloc[0] + 0.05
     judged = values["objective"]["morpheme"]
