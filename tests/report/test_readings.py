@@ -7,7 +7,7 @@ import pytest
 from tests.report.report_results import make_moved, make_results
 from wake2vec.report import readings
 from wake2vec.report.findings import change, classes, findings, headline, judged, leak, recovery, whole_run
-from wake2vec.report.paper import generalised
+from wake2vec.report.paper import generalised, recovered
 from wake2vec.report.summary import summarise
 
 NULL = {"mean": 0.5, "low": 0.4, "high": 0.6}
@@ -103,6 +103,14 @@ def test_the_paper_counts_the_models_whose_objective_generalises():
     runs.append(replace(make_results(), runs={"p3": {"objective": {"morpheme": make_moved(weight=0.0)}}}))
     assert "in 1 of 3 models" in generalised({str(i): summarise(run) for i, run in enumerate(runs)})
     assert generalised({"a": {}}) == ""
+
+
+def test_the_paper_counts_the_groups_of_coinages_that_could_be_compared():
+    found = summarise(make_results())
+    groups = [name for name in ("3-5", "6-10", "11+") if found.get(f"p3.recovery.{name}.median_rank") is not None]
+    assert len(groups) > 1 and f"of {len(groups)} groups" in recovered({"a": found})
+    alone = found | {f"p3.recovery.{groups[0]}.interval": None}  # of a single coinage
+    assert f"of {len(groups) - 1} groups" in recovered({"a": alone})
 
 
 def summary(**changes):

@@ -177,9 +177,8 @@ def then_p3(run, rows, tmp_path, kind, **changes):
     save_arrays(tmp_path / "rows.safetensors", rows)
     still = {"learning_rate": 1e-30, "residual_decay": 0.0} | changes
     paths = run | {"rows": tmp_path / "rows.safetensors"}
-    return phases.rows_phase("p3", paths, block(Alignment, rows=kind, **still), MODEL, tmp_path / "p3")[0]["final"][
-        "rows"
-    ]
+    states, _, _ = phases.rows_phase("p3", paths, block(Alignment, rows=kind, **still), MODEL, tmp_path / "p3")
+    return states["final"]["rows"]
 
 
 @pytest.mark.parametrize("kind", ["factored", "shuffled", "unshared"])
