@@ -16,6 +16,12 @@ def first_rows(wildcards):
     return layout.rows(wildcards.model, model_of(wildcards), "init")
 
 
+def earlier_rows(wildcards):
+    """What a trained phase's words are compared with: their initial rows, and of P3 which words its terms left out."""
+    initial = {} if wildcards.phase == "init" else {"initial": first_rows(wildcards)}
+    return initial | ({"objective": "results/{model}/p3/run.json"} if wildcards.phase == "p3" else {})
+
+
 def phases_with_rows(wildcards):
     """The phases that brought rows, the initial ones first."""
     return [phase for phase in layout.phases_of(model_of(wildcards)) if phase in layout.ROW_PHASES]

@@ -1,6 +1,7 @@
 rule geometry:
     """Norms, isotropy, dimension, similarity, affix directions and neighbours of a phase's rows, beside their nulls."""
     input:
+        unpack(earlier_rows),
         manifest=base_file("manifest.json"),
         tokenizer=base_file("tokenizer.json"),
         injection="results/{model}/tokenizer/injection.json",
@@ -98,6 +99,7 @@ rule neighbour_map:
 rule recovery:
     """On the testbed: how near the true parts of a coinage are among its base neighbours."""
     input:
+        unpack(earlier_rows),
         manifest=base_file("manifest.json"),
         tokenizer=base_file("tokenizer.json"),
         injection="results/{model}/tokenizer/injection.json",

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from wake2vec.geometry.dimension import measure_dimension
-from wake2vec.geometry.directions import affix_pairs, cosines, measure_directions
+from wake2vec.geometry.directions import Pairs, affix_pairs, cosines, measure_directions
 from wake2vec.geometry.drift import measure_drift
 from wake2vec.geometry.isotropy import measure_isotropy
 from wake2vec.geometry.norms import measure_norms
@@ -126,15 +126,15 @@ def words(rng, affix=0.0, common=0.0, noise=0.3, count=80, d=24):
     return Rows(base, np.repeat(new, 2, axis=0)), segmentation, {f"r{i}": [i] for i in range(len(base))}
 
 
-def measured(make_forms, seed, **planted):
+def measured(make_forms, seed, shuffles=39, **planted):
     rows, segmentation, ids = words(np.random.default_rng(seed), **planted)
-    return measure_directions(rows, segmentation, make_forms(len(rows.new)), ids, seed, shuffles=39)
+    return measure_directions(rows, segmentation, make_forms(len(rows.new)), ids, seed, shuffles)
 
 
 def test_consistency_by_hand():
     # Offsets of one affix at 0, 90 and 90 degrees: the first has none of the others' mean; each of the others is at 45
     # degrees to the mean of the first and its twin.
-    pairs = affix_pairs([{"prefix": "un", "suffix": ""}] * 3)
+    pairs = Pairs(np.arange(3), np.zeros(3, int), np.zeros(3, int), [("prefix", "un")])
     found = cosines(np.array([[1, 0], [0, 1], [0, 1]], np.float32), pairs)
     assert found == pytest.approx([0, 0.5**0.5, 0.5**0.5])
 
@@ -176,3 +176,59 @@ def test_words_without_a_shared_affix_have_a_reason(make_forms):
     rows, segmentation, ids = words(np.random.default_rng(0), count=4)
     found = measure_directions(rows, segmentation[:2], make_forms(len(rows.new)), ids, 0)
     assert found["value"] is None and "three" not in found and "3 words" in found["reason"]
+
+
+def test_an_affix_that_is_the_only_one_of_its_kind_is_not_compared():
+    # One prefix and one suffix, each an exact direction: shuffling the affixes of a kind moves nothing.
+    alone = [{"prefix": "un", "suffix": ""}] * 12 + [{"prefix": "", "suffix": "ness"}] * 12
+    assert not len(affix_pairs(alone).word)
+    pairs = affix_pairs(alone + [{"prefix": "re", "suffix": ""}] * 3)
+    assert pairs.names == [("prefix", "re"), ("prefix", "un")] and set(pairs.affix) == {0, 1} and len(pairs.word) == 15
+
+
+def test_directions_that_shun_each_other_are_as_sure_as_those_that_agree(make_forms):
+    rows, segmentation, ids = words(np.random.default_rng(0), noise=0.0)
+    turn = np.array(
+        [1 if i // len(AFFIXES) % 2 else -1 for i in range(80)]
+    )  # half of an affix's words go the other way
+    vectors = np.random.default_rng(1).standard_normal((len(AFFIXES), rows.base.shape[1]))
+    new = rows.new[::2] + turn[:, None] * vectors[np.arange(80) % len(AFFIXES)]
+    found = measure_directions(
+        Rows(rows.base, np.repeat(new, 2, axis=0)), segmentation, make_forms(160), ids, 0, shuffles=99
+    )
+    assert found["value"] < found["shuffled"]["low"] and found["shuffled"]["p"] == 0.01
+
+
+def held_out_measured(make_forms, seed, drawn, general):
+    """The words drawn to their affix, one in four left out of that; the others follow by `general` of it."""
+    rows, segmentation, ids = words(np.random.default_rng(seed))
+    vectors = np.random.default_rng(seed + 1).standard_normal((len(AFFIXES), rows.base.shape[1]))
+    out = np.arange(80) % 4 == 3
+    pull = np.where(out, general, drawn)[:, None] * vectors[np.arange(80) % len(AFFIXES)]
+    after = Rows(rows.base, np.repeat(rows.new[::2] + pull, 2, axis=0))
+    left_out = [f"WORD{i}" for i in np.flatnonzero(out)]
+    return measure_directions(
+        after, segmentation, make_forms(160), ids, seed, shuffles=39, initial=rows, held_out=left_out
+    )
+
+
+def test_words_that_an_objective_left_out_are_asked_by_themselves(make_forms):
+    runs = [held_out_measured(make_forms, seed, 0.8, 0.0) for seed in range(24)]
+    assert all(run["shuffled"]["p"] == 0.025 and run["change"]["interval"][0] > 0 for run in runs)  # those it drew
+    assert {run["held_out"]["words"] for run in runs} == {20}
+    assert sum(run["held_out"]["shuffled"]["p"] < 0.05 for run in runs) <= 4
+    assert np.mean([abs(run["held_out"]["value"]) for run in runs]) < 0.15
+    changes = [run["held_out"]["change"] for run in runs]
+    assert np.mean([low <= 0 <= high for low, high in (change["interval"] for change in changes)]) > 0.8
+    followed = held_out_measured(make_forms, 0, 0.8, 0.8)["held_out"]
+    assert followed["shuffled"]["p"] == 0.025 and followed["change"]["interval"][0] > 0
+
+
+def test_the_change_is_of_the_same_words(make_forms):
+    rows, segmentation, ids = words(np.random.default_rng(3), affix=0.5)
+    same = measure_directions(rows, segmentation, make_forms(160), ids, 3, shuffles=9, initial=rows)
+    assert same["change"] == {"before": same["value"], "value": 0.0, "interval": (0.0, 0.0)} and not same["held_out"]
+    apart = words(np.random.default_rng(3), affix=0.0)[0]
+    found = measure_directions(rows, segmentation, make_forms(160), ids, 3, shuffles=9, initial=apart)["change"]
+    alone = measure_directions(apart, segmentation, make_forms(160), ids, 3, shuffles=9)["value"]
+    assert found["before"] == pytest.approx(alone) and found["value"] > 0.3 and found["interval"][0] > 0

@@ -265,3 +265,30 @@ def test_one_coinage_alone_has_no_shuffle(make_forms):
 )
 def test_groups_of_counts(count, group):
     assert count_group(count) == group
+
+
+def test_coinages_that_an_objective_left_out_are_asked_by_themselves(make_forms):
+    rows, gold = planted(0.0)
+    drawn, _ = planted(1.0)
+    out = np.arange(120) % 4 == 3
+    after = rows.new.copy()
+    after[::2][~out] = drawn.new[::2][~out]
+    left_out = [gold[i]["word"].upper() for i in np.flatnonzero(out)]
+    values = measure_recovery(Rows(rows.base, after), gold, make_forms(240), IDS, 0, initial=rows, held_out=left_out)
+    assert all(group["median_rank"] < 10 for group in values["groups"])  # most of each were drawn there
+    held_out = values["held_out"]
+    assert held_out["coinages"] == 30 and held_out["parts"] == 60
+    assert held_out["shuffled"]["p"] > 0.05 and 100 < held_out["median_rank"] < 300
+    assert held_out["change"]["median_rank"]["value"] == 0 and held_out["change"]["median_rank"]["interval"] == [0, 0]
+    whole = values["by_role"]["word"]["change"]
+    assert whole["median_rank"]["interval"][1] < 0 < whole["top10"]["interval"][0]
+    assert measure_recovery(rows, gold, make_forms(240), IDS, 0)["held_out"] is None
+
+
+def test_the_change_of_ranks_by_hand(make_forms):
+    # Base rows e1, e2, e3; the part is e1. Before, the row lies along e3 with a little e2 (rank 3); after, along e1.
+    base, forms = np.eye(3, dtype=np.float32), make_forms(2)
+    before, after = (Rows(base, np.array([row, row], np.float32)) for row in ([-1, 0.1, 1], [1, 0, 0]))
+    gold = coinages(1, lambda i: [("p0", "word")], [2])
+    change = measure_recovery(after, gold, forms, {"p0": [0]}, 0, shuffles=9, initial=before)["groups"][1]["change"]
+    assert change["median_rank"] == {"before": 3.0, "value": -2.0, "interval": None}

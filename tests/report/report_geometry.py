@@ -20,7 +20,11 @@ def make_directions(phase):
     shuffled = {"mean": 0.19, "low": 0.17, "high": 0.21, "shuffles": 199, "p": 0.005}
     centred = {"mean": 0.0, "low": -0.03, "high": 0.03, "shuffles": 199, "p": 0.4}
     value = {"init": 0.53, "p1": 0.32, "p3": 0.66}[phase]
+    change = {"before": 0.53, "value": value - 0.53, "interval": [value - 0.58, value - 0.48]}
+    left_out = {"words": 9, "value": 0.2, "interval": [0.1, 0.3], "effect": 0.01, "shuffled": shuffled | {"p": 0.8},
+                "change": {"before": 0.52, "value": -0.32, "interval": [-0.5, -0.14]}}  # fmt: skip
     return {
+        "change": None if phase == "init" else change, "held_out": left_out if phase == "p3" else None,
         "words": 40, "words_with_affix": 40, "affixes": 2, "value": value, "interval": [value - 0.05, value + 0.05],
         "effect": value - 0.19, "shuffled": shuffled, "random": {"mean": 0.04, "std": 0.01, "draws": 20},
         "centred": {"value": 0.01, "interval": [-0.05, 0.07], "effect": 0.01, "shuffled": centred},
@@ -178,6 +182,7 @@ def make_recovery(phase):
                          "median_rank_interval": [380.0, 460.0], "p": 0.01, "auc": 0.91},
         }  # fmt: skip
 
+    change = {"before": 50.0, "value": 5.0, "interval": [-9, 14]}
     scale = {"init": 1.5, "p1": 1.0, "p3": 0.8}[phase]
     groups = [
         {"count": n} | measured(m * scale, 30) for n, m in (("1", 600.0), ("2", 200.0), ("3-5", 40.0), ("6-10", 9.5))
@@ -191,4 +196,5 @@ def make_recovery(phase):
                              "chance": {"median_rank": 1000.5}, "shuffled": {"median_rank": None}}],
         "by_kind": {kind: measured(30.0, 20) for kind in ("compound", "derivation", "portmanteau")},
         "by_role": {role: measured(25.0, 20) for role in ("prefix", "root", "suffix", "word")},
+        "held_out": measured(55.0, 7) | {"change": {"median_rank": change}} if phase == "p3" else None,
     }  # fmt: skip

@@ -86,10 +86,12 @@ def test_comparisons_and_directions_reach_the_summary_and_its_tables():
     assert summary["p1.permuted.dimension.d90.null"]["p_adjusted"] >= 0.005
     assert summary["p3.directions"] == 0.66 and summary["p3.directions.centred.null"]["p"] == 0.4
     assert summary["geometry.labels.tests"] == 3 * (1 + 2 + 1 + 1)  # isotropy, dimension, norms, KS
-    assert summary["geometry.parts.tests"] == 3 * (2 + 4)  # directions, recovery
+    assert summary["geometry.parts.tests"] == 3 * (2 + 4) + 2  # directions, recovery, and P3's words left out
     assert "Lower in new rows" in permuted_table(summary) and "No measurable difference" in permuted_table(summary)
     lines = directions_table(summary).splitlines()
-    assert "share a direction" in next(line for line in lines if r"0\.66" in line)
+    assert "draws most of these words" in next(line for line in lines if r"0\.66" in line)
+    assert "share a direction" in next(line for line in lines if r"0\.53" in line)
+    assert "no more than all new words" in next(line for line in lines if r"0\.20 " in line and "left out" in line)
     assert "no more than all new words" in next(line for line in lines if r"0\.01 " in line)
 
 

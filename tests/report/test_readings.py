@@ -6,7 +6,9 @@ import pytest
 
 from tests.report.report_results import make_moved, make_results
 from wake2vec.report import readings
+from wake2vec.report.calibration_tables import directions, directions_table
 from wake2vec.report.findings import change, classes, findings, headline, judged, leak, recovery, whole_run
+from wake2vec.report.geometry_tables import recovery_table
 from wake2vec.report.paper import generalised, recovered
 from wake2vec.report.summary import summarise
 
@@ -43,7 +45,9 @@ def test_readings_go_both_ways():
     assert "further apart" in readings.read_similarity(0.3, NULL, 2.0)
     assert "negligible" in readings.read_similarity(0.3, NULL, 2.0)
     assert "longer (large" in readings.read_norms(1.0, [0.5, 1.5], 0.8)
-    assert "shorter (small" in readings.read_norms(-0.3, [-0.5, -0.1], 0.4)
+    assert "shorter (small" in readings.read_norms(-0.1, [-0.2, -0.05], 0.37)  # of two modes, d says too little
+    assert "shorter (medium" in readings.read_norms(-0.6, [-0.9, -0.3], None)
+    assert "longer on average, though" in readings.read_norms(0.3, [0.1, 0.5], 0.42)
     assert "do not measurably differ" in readings.read_norms(0.1, [-0.1, 0.3], 0.5)
     assert "do not measurably" in readings.read_ks(0.1, 0.4) and "pairs differ" in readings.read_ks(0.5, 0.01)
     assert "by chance" in readings.read_overlap(0.45, NULL, 10) and "9.0 of 10" in readings.read_overlap(0.9, NULL, 10)
@@ -107,6 +111,8 @@ def test_the_paper_counts_the_models_whose_objective_generalises():
 
 def test_the_paper_counts_the_groups_of_coinages_that_could_be_compared():
     found = summarise(make_results())
+    assert "in 1 of 1 groups" in recovered({"a": found})  # those that P3's objective left out
+    found |= UNDRAWN
     groups = [name for name in ("3-5", "6-10", "11+") if found.get(f"p3.recovery.{name}.median_rank") is not None]
     assert len(groups) > 1 and f"of {len(groups)} groups" in recovered({"a": found})
     alone = found | {f"p3.recovery.{groups[0]}.interval": None}  # of a single coinage
@@ -146,11 +152,42 @@ def test_every_score_that_is_spoken_of_is_marked():
     assert "†" not in " ".join(findings(summary()).values()) and "do not compare" in leak(marked)
 
 
+UNDRAWN = {f"p3.objective.{term}.weight": 0 for term in ("morpheme", "direction", "device")}
+
+
 def test_recovery_names_its_controls_and_the_initial_rank():
-    said = recovery(summary())
+    said = recovery(summary(**UNDRAWN))
     assert (
         "32 [22,\u00a045] for coinages seen 3–5 times (initially 60, chance 1,000, other coinages’ parts 420)" in said
     )
+
+
+def test_where_an_objective_draws_words_those_that_it_left_out_speak():
+    drawn, free = summary(), summary(**UNDRAWN)
+    said = recovery(drawn)
+    assert "the 7 coinages that P3’s objective left out" in said and "55 [38,\u00a077]" in said and "32" not in said
+    assert "initially 50, a change of +5 [−9,\u00a0+14]" in said
+    said = directions(drawn)
+    assert "a word that the objective left out" in said and said.endswith("They agree less than initially.")
+    assert "0.20 [0.10,\u00a00.30]" in said and "no more than" in said
+    assert "initially 0.52, a change of −0.32 [−0.50,\u00a0−0.14]" in said
+    assert "0.66" in directions(free) and "share a direction" in directions(free)
+    few = summary(**{"p3.directions.held_out": None, "p3.recovery.held_out.median_rank": None})
+    assert "Too few words with an affix were kept out" in directions(few) and "share" not in directions(few)
+    assert "left out no coinage" in recovery(few)
+    for table in (directions_table, lambda s: recovery_table(make_results(), s)):
+        assert "Says little" in table(drawn) and "Says little" not in table(free)
+
+
+def test_a_p3_whose_terms_have_no_weight_is_not_said_to_draw_words():
+    assert "drawn towards their parts" in change(summary(), "p2", "p3")
+    assert "no term drawing them" in change(summary(**UNDRAWN), "p2", "p3")
+
+
+def test_pairs_that_fell_are_said_to_have_fallen():
+    fell = readings.read_objective("trained", (-0.024, [-0.028, -0.019]), {}, 0.1)
+    assert "Pairs kept out fell (−0.024 [−0.028,\u00a0−0.019])" in fell and "no sign" in fell
+    assert "did not measurably rise" in readings.read_objective("trained", (-0.024, [-0.06, 0.01]), {}, 0.1)
 
 
 def test_classes_speak_only_of_what_there_is():

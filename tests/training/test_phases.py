@@ -10,7 +10,7 @@ from wake2vec.errors import UserError
 from wake2vec.language.likelihood import score_phase
 from wake2vec.model.assemble import assemble
 from wake2vec.settings import Adapter, Alignment, Rows
-from wake2vec.storage import load_arrays, save_arrays, write_json
+from wake2vec.storage import load_arrays, read_values, save_arrays, write_json
 from wake2vec.training import phases, trainer
 
 
@@ -175,6 +175,10 @@ def test_p3_draws_rows_to_their_parts_and_logs_every_term(run, tmp_path):
     judged = values["objective"]["morpheme"]
     assert judged["measure"]["trained"] == pytest.approx(measured["cosine_trained_pairs"].iloc[-1], abs=1e-6)
     assert judged["weight"] == 20.0
+    words = {form["word"] for form in read_values(run["injection"])["forms"]}
+    out, share = values["held_out_words"], strong["held_out_pairs"]
+    assert set(out) < words and out == without["held_out_words"]
+    assert len(out) == pytest.approx(share * len(words), abs=2)
     assert set(values["objective"]) == {"morpheme", "norm"}, "repulsion has one word of a kind, and none to be near"
     logged = history.dropna(subset=["loss_lm"])
     for name in (

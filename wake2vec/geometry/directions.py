@@ -10,24 +10,27 @@ Mikolov, Yih & Zweig (2013, NAACL) take them.
 
 What a common "new word" direction does: new rows may all lie to one side of the base rows, and then every offset
 points there, whatever the affix. So three things stand beside the figure.
-Shuffled.  The same offsets, affixes shuffled among the words (prefixes and suffixes apart). The mean is what the common
-           direction gives, p = (1 + shuffles at least as high) / (1 + shuffles), "effect" the difference from the mean.
+Shuffled.  The same offsets, affixes shuffled among the words (prefixes and suffixes apart, each of which must have two
+           affixes or more). The mean is what the common direction gives, p = (1 + shuffles at least as far from it) /
+           (1 + shuffles), "effect" the difference from it.
 Random.    Offsets of random pairs, the new row of one word less the root of another, in groups of the same sizes.
 Centred.   Figure and shuffles again, the mean offset taken from every offset: the common direction is gone.
 Interval: jackknife over groups of words, each group's words left out of their affixes' sums as well.
 
-A row that was made from its parts before training has a direction by construction: read init, P1 and P3 side by side.
+A row that was made from its parts before training has a direction by construction, so `change` compares the same words
+with their initial rows. An objective draws the words that it trains on together, so `held_out` asks of the others only,
+whether they lie as *all* other words of their affix do; there affixes are shuffled among the held-out words.
 Of more than 10,000 words as many are drawn. Cost: some 500 walks over their offsets, at most 10,000 x d numbers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from wake2vec.geometry.neighbours import frequent_forms
-from wake2vec.geometry.nulls import GROUPS, jackknife, random_groups
+from wake2vec.geometry.nulls import GROUPS, difference, jackknife, random_groups
 from wake2vec.geometry.vectors import Rows, norms, sampled, spans, unit
 from wake2vec.text.words import normalise
 from wake2vec.vocabulary.parts import mean_rows
@@ -54,41 +57,65 @@ def measure_directions(
     base_ids_of: Mapping[str, list[int]],
     seed: int,
     shuffles: int = 199,
+    initial: Rows | None = None,
+    held_out: Collection[str] | None = None,
 ) -> dict:
     """Consistency of affix directions with its controls: the values of directions.json.
 
-    segmentation: rows of segmentation.jsonl. base_ids_of: the base piece ids of every root. Words without a new row,
-    without a root that the base knows, or that lie where their root lies, are left out. "value" is None, with a
-    "reason", where no affix has three words.
+    segmentation: rows of segmentation.jsonl. base_ids_of: the base piece ids of every root. initial: the rows before
+    training, to compare with. held_out: the words that an objective left out, to be asked by themselves. Words without
+    a new row, without a root that the base knows, or that lie where their root lies, are left out. "value" is None,
+    with a "reason", where there are no two prefixes, and no two suffixes, of three words.
     """
     rng = np.random.default_rng(seed)
     entries, at = words_with_rows(segmentation, forms, base_ids_of)
     pairs = affix_pairs(entries)
     kept = np.unique(pairs.word)
     available, kept = len(kept), kept[sampled(len(kept), LIMIT, rng)]
-    words = rows.new[at[kept]]
-    roots = mean_rows(rows.base, [base_ids_of[entries[i]["root"]] for i in kept.tolist()]).astype(np.float32)
-    apart = norms(words - roots) > 0
-    words, roots, entries = words[apart], roots[apart], [entries[i] for i in kept[apart].tolist()]
+    roots = [base_ids_of[entries[i]["root"]] for i in kept.tolist()]
+    offsets = _offsets(rows, at[kept], roots)
+    before = None if initial is None else _offsets(initial, at[kept], roots)
+    apart = norms(offsets) > 0
+    if before is not None:
+        apart &= norms(before) > 0
+    offsets, kept = offsets[apart], kept[apart]
+    entries = [entries[i] for i in kept.tolist()]
     pairs = affix_pairs(entries)
     about = {"words": len(entries), "words_with_affix": available, "affixes": len(pairs.names)}
     if not len(pairs.word):
-        reason = f"no affix has {LEAST} words with a row of their own and a root that the base knows"
-        nothing = dict.fromkeys(("value", "interval", "effect", "shuffled", "random", "centred"))
+        reason = f"no two prefixes or suffixes have {LEAST} words with a row and a root that the base knows"
+        nothing = dict.fromkeys(("value", "interval", "effect", "shuffled", "random", "centred", "change", "held_out"))
         return about | nothing | {"by_affix": [], "reason": reason}
-    offsets = words - roots
-    plain = unit(offsets)
+    plain, earlier = unit(offsets), None if before is None else unit(before[apart])
+    words, roots = rows.new[at[kept]], _roots(rows, [base_ids_of[entry["root"]] for entry in entries])
     random = [
         float(cosines(unit(words[rng.permutation(len(words))] - roots[rng.permutation(len(roots))]), pairs).mean())
         for _ in range(20)
     ]
-    return {
+    values = {
         **about,
-        **figures(plain, pairs, rng, shuffles),
+        **figures(plain, pairs, rng, shuffles, earlier),
         "random": {"mean": float(np.mean(random)), "std": float(np.std(random, ddof=1)), "draws": len(random)},
         "centred": figures(unit(offsets - offsets.mean(0, dtype=np.float64).astype(np.float32)), pairs, rng, shuffles),
+        "held_out": None,
         "by_affix": _by_affix(cosines(plain, pairs), pairs),
     }
+    if held_out is not None:
+        out = {normalise(word) for word in held_out}
+        asked = comparable(pairs, np.array([normalise(entry["word"]) in out for entry in entries])[pairs.word])
+        if asked.any():
+            count = len(np.unique(pairs.word[asked]))
+            values["held_out"] = {"words": count, **figures(plain, pairs, rng, shuffles, earlier, asked)}
+    return values
+
+
+def _roots(rows: Rows, pieces: list[list[int]]) -> np.ndarray:
+    return mean_rows(rows.base, pieces).astype(np.float32)
+
+
+def _offsets(rows: Rows, at: np.ndarray, pieces: list[list[int]]) -> np.ndarray:
+    """New rows less those of their words' roots, float32 [words, d]."""
+    return rows.new[at] - _roots(rows, pieces)
 
 
 def words_with_rows(
@@ -107,7 +134,7 @@ def words_with_rows(
 
 
 def affix_pairs(entries: list[dict]) -> Pairs:
-    """The pairs of words and affixes, of affixes with at least `LEAST` words."""
+    """The pairs of words and affixes, of affixes with at least `LEAST` words, where a kind has two such affixes."""
     listed = [(i, (kind, entry[kind])) for i, entry in enumerate(entries) for kind in KINDS if entry[kind]]
     count: dict[tuple[str, str], int] = {}
     for _, name in listed:
@@ -116,7 +143,18 @@ def affix_pairs(entries: list[dict]) -> Pairs:
     number = {name: i for i, name in enumerate(names)}
     kept = [(i, number[name], KINDS.index(name[0])) for i, name in listed if name in number]
     columns = np.array(kept, np.int64).reshape(-1, 3).T
-    return Pairs(*columns, names)
+    pairs = Pairs(*columns, names)
+    kept = comparable(pairs, np.ones(len(pairs.word), bool))
+    if kept.all():
+        return pairs
+    used, affix = np.unique(pairs.affix[kept], return_inverse=True)
+    return Pairs(pairs.word[kept], affix, pairs.kind[kept], [names[i] for i in used.tolist()])
+
+
+def comparable(pairs: Pairs, asked: np.ndarray) -> np.ndarray:
+    """Of the pairs that are asked about, those of a kind that has two affixes among them: one cannot be shuffled."""
+    several = [len(np.unique(pairs.affix[asked & (pairs.kind == kind)])) > 1 for kind in range(len(KINDS))]
+    return asked & np.array(several)[pairs.kind]
 
 
 def cosines(units: np.ndarray, pairs: Pairs) -> np.ndarray:
@@ -132,42 +170,62 @@ def cosines(units: np.ndarray, pairs: Pairs) -> np.ndarray:
     return np.divide(dot - 1, rest, out=np.zeros(count), where=rest > 1e-6)
 
 
-def figures(units: np.ndarray, pairs: Pairs, rng: np.random.Generator, shuffles: int) -> dict:
-    """{"value", "interval", "effect", "shuffled"} of the mean cosine."""
-    value = float(cosines(units, pairs).mean())
-    drawn = [float(cosines(units, _shuffled(pairs, rng)).mean()) for _ in range(shuffles)]
-    low, high = np.quantile(drawn, [0.025, 0.975]).tolist()
-    shuffled = {"mean": float(np.mean(drawn)), "low": low, "high": high, "shuffles": shuffles}
-    shuffled["p"] = (1 + sum(one >= value - 1e-12 for one in drawn)) / (1 + shuffles)
+def figures(
+    units: np.ndarray,
+    pairs: Pairs,
+    rng: np.random.Generator,
+    shuffles: int,
+    earlier: np.ndarray | None = None,
+    asked: np.ndarray | None = None,
+) -> dict:
+    """{"value", "interval", "effect", "shuffled", "change"} of the mean cosine.
+
+    earlier: the unit offsets of the same words before; "change" is then {"before", "value", "interval"}, else None.
+    asked: of which pairs the mean is taken, bool [pairs]; the others stay with their affixes.
+    """
+    asked = np.ones(len(pairs.word), bool) if asked is None else asked
+    value = float(cosines(units, pairs)[asked].mean())
+    drawn = [float(cosines(units, _shuffled(pairs, asked, rng))[asked].mean()) for _ in range(shuffles)]
+    shuffled = difference(value, drawn)
+    del shuffled["difference"]
+    group = random_groups(len(units), rng)[pairs.word] if len(np.unique(pairs.word[asked])) >= 2 * GROUPS else None
+    left_out = _left_out(units, pairs, asked, group)
+    change = None
+    if earlier is not None:
+        first = float(cosines(earlier, pairs)[asked].mean())
+        differences = [now - then for now, then in zip(left_out, _left_out(earlier, pairs, asked, group), strict=True)]
+        bounds = jackknife(value - first, differences, -2.0, 2.0) if differences else None
+        change = {"before": first, "value": value - first, "interval": bounds}
     return {
         "value": value,
-        "interval": _interval(value, units, pairs, rng),
+        "interval": jackknife(value, left_out, -1.0, 1.0) if left_out else None,
         "effect": value - shuffled["mean"],
         "shuffled": shuffled,
+        "change": change,
     }
 
 
-def _shuffled(pairs: Pairs, rng: np.random.Generator) -> Pairs:
-    """The pairs with the affixes of a kind shuffled among its words."""
+def _shuffled(pairs: Pairs, asked: np.ndarray, rng: np.random.Generator) -> Pairs:
+    """The pairs with the affixes of a kind shuffled among those of its words that are asked about."""
     affix = pairs.affix.copy()
     for kind in range(len(KINDS)):
-        inside = np.flatnonzero(pairs.kind == kind)
+        inside = np.flatnonzero(asked & (pairs.kind == kind))
         affix[inside] = affix[rng.permutation(inside)]
     return Pairs(pairs.word, affix, pairs.kind, pairs.names)
 
 
-def _interval(value: float, units: np.ndarray, pairs: Pairs, rng: np.random.Generator) -> tuple[float, float] | None:
-    if len(units) < 2 * GROUPS:
-        return None
-    group, left_out = random_groups(len(units), rng)[pairs.word], []
-    for g in range(GROUPS):
+def _left_out(units: np.ndarray, pairs: Pairs, asked: np.ndarray, group: np.ndarray | None) -> list[float]:
+    """The mean cosine with each group of words left out; empty without groups, or where one leaves nobody to ask."""
+    found = []
+    for g in range(GROUPS) if group is not None else ():
         kept = group != g
         # a word left alone with its affix has no other to be compared with
         kept &= np.bincount(pairs.affix[kept], minlength=len(pairs.names))[pairs.affix] > 1
-        if kept.any():
-            rest = Pairs(pairs.word[kept], pairs.affix[kept], pairs.kind[kept], pairs.names)
-            left_out.append(float(cosines(units, rest).mean()))
-    return jackknife(value, left_out, -1.0, 1.0) if len(left_out) == GROUPS else None
+        if not (kept & asked).any():
+            return []
+        rest = Pairs(pairs.word[kept], pairs.affix[kept], pairs.kind[kept], pairs.names)
+        found.append(float(cosines(units, rest)[asked[kept]].mean()))
+    return found
 
 
 def _by_affix(found: np.ndarray, pairs: Pairs) -> list[dict]:

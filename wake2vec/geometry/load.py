@@ -30,6 +30,17 @@ def load_phases(manifest: str | Path, *rows: str | Path) -> list[Rows]:
     return found
 
 
+def earlier(files: Mapping[str, Any]) -> dict[str, Any]:
+    """What a trained phase's rows are compared with, of a rule's input: {"initial": rows, "held_out": words}, each None
+    where the phase has no such file ("initial": rows before training; "objective": the run.json of P3).
+    """
+    initial, run = files.get("initial"), files.get("objective")
+    return {
+        "initial": load_rows(files["manifest"], initial) if initial else None,
+        "held_out": read_values(run).get("held_out_words") if run else None,
+    }
+
+
 def load_base_tokens(tokenizer: str | Path, rows: int) -> list[str]:
     """The base vocabulary in the order of its rows; a padded matrix has rows without a token."""
     base = Tokenizer.from_file(str(tokenizer))

@@ -4,7 +4,7 @@
 Each function checks that its inputs belong together and fills the values of the result files of the same names.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
 from threadpoolctl import threadpool_limits
@@ -32,22 +32,28 @@ def measure_rows(
     draws: int = 10,
     segmentation: Sequence[dict] = (),
     root_ids: Mapping[str, list[int]] = MappingProxyType({}),
+    initial: Rows | None = None,
+    held_out: Collection[str] | None = None,
 ) -> dict[str, dict]:
     """Norms, isotropy, dimension, similarity, affix directions and neighbours of one phase's rows.
 
     base_tokens: the base vocabulary in the order of its rows; forms: injection.json's; segmentation:
     segmentation.jsonl's; root_ids: the base piece ids of the roots that it names. `sample` bounds the rows of the
-    m x m analyses, `draws` is the number of structureless matrices for each null. Raises UserError when rows and
-    forms differ in number.
+    m x m analyses, `draws` is the number of structureless matrices for each null. initial, held_out: what affix
+    directions are compared with, and the words that an objective left out. Raises UserError when rows and forms differ
+    in number.
     """
     check(rows, forms)
+    if initial is not None:
+        check(initial, forms, rows)
+    words = {"initial": initial, "held_out": held_out}
     with few_threads(rows):
         return {
             "norms": measure_norms(rows, seed),
             "isotropy": measure_isotropy(rows, seed, sample, draws),
             "dimension": measure_dimension(rows, seed, draws),
             "similarity": measure_similarity(rows, seed),
-            "directions": measure_directions(rows, list(segmentation), forms, root_ids, seed),
+            "directions": measure_directions(rows, list(segmentation), forms, root_ids, seed, **words),
             "neighbours": measure_neighbours(rows, base_tokens, forms, seed),
         }
 
@@ -79,12 +85,21 @@ def project(before: Rows, after: Rows, forms: list[dict], seed: int, points: int
 
 
 def recover(
-    rows: Rows, gold: list[dict], forms: list[dict], base_ids_of: Mapping[str, list[int]], seed: int
+    rows: Rows,
+    gold: list[dict],
+    forms: list[dict],
+    base_ids_of: Mapping[str, list[int]],
+    seed: int,
+    initial: Rows | None = None,
+    held_out: Collection[str] | None = None,
 ) -> dict[str, dict]:
     """Ranks of the testbed's gold parts among its coinages' base neighbours. Raises UserError as `measure_rows`."""
     check(rows, forms)
+    if initial is not None:
+        check(initial, forms, rows)
+    words = {"initial": initial, "held_out": held_out}
     with few_threads(rows):
-        return {"recovery": measure_recovery(rows, gold, forms, base_ids_of, seed)}
+        return {"recovery": measure_recovery(rows, gold, forms, base_ids_of, seed, **words)}
 
 
 def few_threads(rows: Rows) -> threadpool_limits:

@@ -18,11 +18,13 @@ Centred.  All of it again with the mean base row taken from the base rows and th
 Intervals of the median rank: bootstrap over coinages, the unit that was sampled (parts of one coinage share its row);
 none of a single coinage.
 
-A row that was initialised from its parts recovers them before any training: read init, P1 and P3 side by side.
+A row that was initialised from its parts recovers them before any training, so `change` compares the same coinages
+with their initial rows. An objective draws the words that it trains on to their parts, so `held_out` has the others by
+themselves, with the parts handed round among them alone.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -57,32 +59,27 @@ def measure_recovery(
     seed: int,
     shuffles: int = 999,
     draws: int = 1000,
+    initial: Rows | None = None,
+    held_out: Collection[str] | None = None,
 ) -> dict:
     """Ranks of gold parts by training count, kind and role: the values of recovery.json.
 
     gold: rows of gold.jsonl. forms: those of injection.json. base_ids_of: the piece ids of every part's text under
-    the base tokenizer. "coinages" and "parts" count those measured; "coinages_without_row" and "parts_without_row"
-    the others.
+    the base tokenizer. initial: the rows before training, to compare with. held_out: the words that an objective left
+    out, to be asked by themselves. "coinages" and "parts" count those measured; "coinages_without_row" and
+    "parts_without_row" the others.
 
     Raises ValueError when a piece id lies outside the base rows.
     """
     pairs, without_row, without_part_row = gold_pairs(gold, forms, base_ids_of, len(rows.base))
-    receivers = hand_round(pairs, shuffles, np.random.default_rng(seed))
-    plain = rank_all(rows.new, rows.base, pairs, receivers)
-    centred = rank_all(rows.new, rows.base, pairs, receivers, (mean_row(rows.new), mean_row(rows.base)))
-
-    moved = receivers != pairs.row
-
-    def figures(kept: np.ndarray) -> dict:
-        weights = resampled(pairs.coinage[kept], np.random.default_rng(seed), draws)
-        coinages = len(np.unique(pairs.coinage[kept]))
-        own, own_centred = (
-            summarise(r[:, kept], moved[:, kept], weights, len(rows.base), coinages) for r in (plain, centred)
-        )
-        about = {"coinages": coinages, "parts": int(kept.sum())}
-        return about | own | {"centred": own_centred}
-
+    figures = _figures_of(rows, pairs, seed, shuffles, draws, initial)
     labels = [label for label in COUNTS if label != "0" or (pairs.group == "0").any()]
+    out = None
+    if held_out is not None:
+        words = {normalise(word) for word in held_out}
+        mine = np.array([normalise(gold[coinage]["word"]) in words for coinage in pairs.coinage.tolist()], bool)
+        some = Pairs(*(getattr(pairs, field.name)[mine] for field in fields(pairs)))
+        out = _figures_of(rows, some, seed, shuffles, draws, initial)(np.ones(len(some.row), bool))
     return {
         "base_rows": len(rows.base),
         "coinages_without_row": without_row,
@@ -93,6 +90,46 @@ def measure_recovery(
             role: figures(pairs.role == role) | {"parts_without_row": without_part_row.get(role, 0)}
             for role in sorted({part["role"] for g in gold for part in g["parts"]})
         },
+        "held_out": out,
+    }
+
+
+def _figures_of(
+    rows: Rows, pairs: Pairs, seed: int, shuffles: int, draws: int, initial: Rows | None
+) -> Callable[[np.ndarray], dict]:
+    """The figures of some of the pairs, as a function of which (bool [pairs])."""
+    receivers = hand_round(pairs, shuffles, np.random.default_rng(seed))
+    plain = rank_all(rows.new, rows.base, pairs, receivers)
+    centred = rank_all(rows.new, rows.base, pairs, receivers, (mean_row(rows.new), mean_row(rows.base)))
+    moved = receivers != pairs.row
+    first = None if initial is None else rank(initial.new, initial.base, pairs.row, pairs.target).astype(float)
+
+    def figures(kept: np.ndarray) -> dict:
+        weights = resampled(pairs.coinage[kept], np.random.default_rng(seed), draws)
+        coinages = len(np.unique(pairs.coinage[kept]))
+        own, own_centred = (
+            summarise(r[:, kept], moved[:, kept], weights, len(rows.base), coinages) for r in (plain, centred)
+        )
+        change = None if first is None else _change(first[kept], plain[0, kept], weights, coinages)
+        about = {"coinages": coinages, "parts": int(kept.sum())}
+        return about | own | {"change": change, "centred": own_centred}
+
+    return figures
+
+
+def _change(before: np.ndarray, after: np.ndarray, weights: np.ndarray, coinages: int) -> dict:
+    """By how much the median rank and the share in the top ten changed, on the same coinages: {figure: {"before",
+    "value", "interval"}}.
+    """
+    first, last = averages(before), averages(after)
+    drawn = resampled_averages(before, weights), resampled_averages(after, weights)
+    return {
+        name: {
+            "before": first[name],
+            "value": last[name] - first[name] if len(after) else None,
+            "interval": np.quantile(drawn[1][name] - drawn[0][name], [0.025, 0.975]).tolist() if coinages > 1 else None,
+        }
+        for name in ("median_rank", "top10")
     }
 
 

@@ -8,8 +8,18 @@ from typing import Any
 
 from wake2vec.layout import ROW_PHASES
 from wake2vec.report import readings
-from wake2vec.report.geometry_tables import AFTER, DIMENSION, ISOTROPY, NOTHING_MEASURED, null_range, once, p_cell
-from wake2vec.report.markdown import NOTHING, count, interval, number, p_value, signed, table, with_interval
+from wake2vec.report.geometry_tables import (
+    AFTER,
+    DIMENSION,
+    ISOTROPY,
+    LABELS,
+    NOTHING_MEASURED,
+    null_range,
+    once,
+    p_cell,
+)
+from wake2vec.report.markdown import NOTHING, count, interval, number, p_value, signed, table, with_interval, with_signs
+from wake2vec.report.multiplicity import drawn
 from wake2vec.report.results import Results
 
 Summary = Mapping[str, Any]
@@ -51,7 +61,11 @@ def permuted_table(summary: Summary) -> str:
 def directions_table(summary: Summary) -> str:
     """How well words’ offsets from their roots agree within an affix, beside shuffled affixes and random pairs."""
     rows = []
-    for name, label in (("directions", "as they are"), ("directions.centred", "less the mean offset")):
+    for name, label in (
+        ("directions", "as they are"),
+        ("directions.held_out", "of words that the objective left out"),
+        ("directions.centred", "less the mean offset"),
+    ):
         for phase in ROW_PHASES:
             value, null = summary.get(f"{phase}.{name}"), summary.get(f"{phase}.{name}.null")
             if value is None:
@@ -59,10 +73,14 @@ def directions_table(summary: Summary) -> str:
             random = number(summary[f"{phase}.directions.random"], 2) if name == "directions" else NOTHING
             measured = with_interval(value, summary[f"{phase}.{name}.interval"], 2)
             effect = signed(value - null["mean"], 2)
-            reading = readings.read_directions(value, null)
-            rows.append([label, AFTER[phase], measured, null_range(null, 2), random, effect, p_cell(null), reading])
-    header = ["Offsets", "Rows", "Mean cosine", "Affixes shuffled", "Random pairs", "Effect", "p", "What follows"]
-    return table(header, once(rows), "llrrrrrl") if rows else NOTHING_MEASURED
+            made = drawn(summary, phase) and not name.endswith("held_out")
+            reading = readings.OBJECTIVE if made else readings.read_directions(value, null)
+            change = summary.get(f"{phase}.{name}.change")
+            moved = NOTHING if change is None else with_signs(change, summary[f"{phase}.{name}.change.interval"], 2)
+            cells = [null_range(null, 2), random, effect, p_cell(null), moved, reading]
+            rows.append([label, AFTER[phase], measured, *cells])
+    header = ["Offsets", "Rows", "Mean cosine", "Affixes shuffled", "Random pairs", "Effect", "p", "Less initial"]
+    return table([*header, "What follows"], once(rows), "llrrrrrrl") if rows else NOTHING_MEASURED
 
 
 def affixes_table(results: Results) -> str:
@@ -102,18 +120,34 @@ def corrected(summary: Summary) -> str:
 
 
 def directions(summary: Summary) -> str:
-    """Whether words of one affix lie from their roots in one direction, at the last phase that has rows."""
+    """Whether words of one affix lie from their roots in one direction, at the last phase that has rows; where its
+    objective draws words there, those that it left out.
+    """
     phases = [phase for phase in ROW_PHASES if summary.get(f"{phase}.directions") is not None]
     if not phases:
         return ""
-    name = f"{phases[-1]}.directions"
+    phase, whose = phases[-1], "the offset of a word from its root"
+    name = f"{phase}.directions"
+    if drawn(summary, phase):
+        all_words = f"All words’ is {number(summary[name], 2)}, but most of them the objective draws there."
+        name, whose = f"{name}.held_out", "the offset from its root of a word that the objective left out"
+        if summary.get(name) is None:
+            return f"Too few words with an affix were kept out of {LABELS[phase]}’s objective to judge. {all_words}"
     value, null = summary[name], summary[f"{name}.null"]
     measured = with_interval(value, summary[f"{name}.interval"], 2)
-    initial = "" if phases[0] == phases[-1] else f"initially {number(summary[f'{phases[0]}.directions'], 2)}, "
-    at = {"init": "with the initial rows", "p1": "after P1", "p3": "after P3"}[phases[-1]]
+    controls = [f"with affixes shuffled {null_range(null, 2)}"]
+    controls.append(f"for random pairs of rows {number(summary[f'{phase}.directions.random'], 2)}")
+    since = ""
+    if (before := summary.get(f"{name}.before")) is not None:
+        bounds = summary[f"{name}.change.interval"]
+        change = with_signs(summary[f"{name}.change"], bounds, 2)
+        controls.insert(0, f"initially {number(before, 2)}, a change of {change}")
+        since = {"down": " They agree less than initially.", "up": " They agree more than initially."}.get(
+            readings.direction(bounds), ""
+        )
+    at = {"init": "with the initial rows", "p1": "after P1", "p3": "after P3"}[phase]
     return (
-        f"{at[0].upper()}{at[1:]} the offset of a word from its root has a mean cosine of {measured} to those of the "
-        f"other words with its affix ({initial}with affixes shuffled {null_range(null, 2)}, for random pairs of rows "
-        f"{number(summary[f'{name}.random'], 2)}; {p_value(null.get('p_adjusted', null.get('p')))}). "
-        f"{readings.read_directions(value, null)}"
+        f"{at[0].upper()}{at[1:]} {whose} has a mean cosine of {measured} to those of the other words with its affix "
+        f"({'; '.join(controls)}; {p_value(null.get('p_adjusted', null.get('p')))}). "
+        f"{readings.read_directions(value, null)}{since}"
     )

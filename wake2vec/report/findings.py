@@ -11,7 +11,6 @@ from typing import Any
 from wake2vec.report import calibration_tables, readings
 from wake2vec.report.geometry_tables import LABELS, null_range, phases_with, seen
 from wake2vec.report.markdown import (
-    NO_BREAK,
     NOTHING,
     count,
     interval,
@@ -21,7 +20,9 @@ from wake2vec.report.markdown import (
     several,
     signed,
     with_interval,
+    with_signs,
 )
+from wake2vec.report.multiplicity import drawn
 
 Summary = Mapping[str, Any]
 MORPHEME = "p3.objective.morpheme"  # what P3 moved in its words, of run.json
@@ -32,6 +33,7 @@ WHO = {
     "p2": "P2 (the transformer, rows frozen)",
     "p3": "P3 (the rows again, drawn towards their parts)",
 }
+UNDRAWN = "P3 (the rows again, no term drawing them)"  # where its objective has no weight
 
 
 def findings(summary: Summary) -> dict[str, str]:
@@ -87,19 +89,6 @@ def leak(summary: Summary) -> str:
     return "The word list was made without the held-out text."
 
 
-def with_signs(difference: float, bounds: readings.Interval) -> str:
-    """A difference and its interval, with signs; a fourth decimal where it is known so well.
-
-    >>> with_signs(-0.127, [-0.154, -0.1])
-    '−0.127 [−0.154,\\xa0−0.100]'
-    """
-    if not bounds:
-        return signed(difference)
-    decimals = 4 if bounds[1] - bounds[0] < 0.01 else 3
-    low, high = (signed(bound, decimals) for bound in bounds)
-    return f"{signed(difference, decimals)} [{low},{NO_BREAK}{high}]"
-
-
 def whole_run(summary: Summary) -> str:
     """The last phase against the base model, and what the comparison can not say."""
     scored = phases_with(summary, "bits_per_byte")
@@ -137,9 +126,9 @@ def change(summary: Summary, before: str, after: str) -> str:
         "unclear": "did not measurably change it, at",
         None: "made it",
     }
-    return (
-        f"{WHO[after]} {verb[readings.direction(bounds)]} {score(summary, after)} ({with_signs(difference, bounds)})."
-    )
+    free = after == "p3" and summary.get(f"{MORPHEME}.weight") is not None and not drawn(summary, after)
+    who, moved = UNDRAWN if free else WHO[after], verb[readings.direction(bounds)]
+    return f"{who} {moved} {score(summary, after)} ({with_signs(difference, bounds)})."
 
 
 def classes(summary: Summary) -> str:
@@ -236,11 +225,15 @@ def random_neighbour(summary: Summary) -> str:
 
 
 def recovery(summary: Summary) -> str:
-    """On the testbed: where the true parts of coinages stand, for those seen three times or more."""
+    """On the testbed: where the true parts of coinages stand, for those seen three times or more; where an objective
+    draws rows to them, for those that it left out.
+    """
     phases = phases_with(summary, "recovery.base_rows")
     if not phases:
         return ""
     phase, parts = phases[-1], []
+    if drawn(summary, phase):
+        return _left_out(summary, phase)
     for group in ("3-5", "6-10", "11+"):
         name = f"{phase}.recovery.{group}"
         if summary.get(f"{name}.median_rank") is None:
@@ -255,6 +248,27 @@ def recovery(summary: Summary) -> str:
         return "No coinage seen three times or more has a row whose parts could be looked for."
     rows = count(summary.get(f"{phase}.recovery.base_rows"))
     return f"Of {rows} base rows, a coinage’s true parts rank, at the median {when(phase)}: {'; '.join(parts)}."
+
+
+def _left_out(summary: Summary, phase: str) -> str:
+    """Where the true parts of the coinages stand that an objective left out."""
+    name = f"{phase}.recovery.held_out"
+    middle = summary.get(f"{name}.median_rank")
+    if middle is None:
+        return f"{LABELS[phase]}’s objective left out no coinage whose parts could be looked for."
+    bounds, chance = summary[f"{name}.interval"], summary[f"{name}.chance.median_rank"]
+    controls = [f"chance {rank(chance)}"]
+    if summary[f"{name}.shuffled.median_rank"] is not None:
+        controls.append(f"other coinages’ parts {rank(summary[f'{name}.shuffled.median_rank'])}")
+    if summary[f"{name}.before"] is not None:
+        changed = with_signs(middle - summary[f"{name}.before"], summary[f"{name}.change.interval"], 0)
+        controls.insert(0, f"initially {rank(summary[f'{name}.before'])}, a change of {changed}")
+    return (
+        f"Of {count(summary.get(f'{phase}.recovery.base_rows'))} base rows, the true parts of the "
+        f"{count(summary[f'{name}.coinages'])} coinages that {LABELS[phase]}’s objective left out rank, at the median, "
+        f"{with_interval(middle, bounds, 0)} ({'; '.join(controls)}). "
+        f"{readings.read_recovery(middle, bounds, chance, summary[f'{name}.null'])}"
+    )
 
 
 def objective(summary: Summary) -> str:

@@ -22,6 +22,7 @@ from wake2vec.report.markdown import (
     table,
     with_interval,
 )
+from wake2vec.report.multiplicity import drawn
 from wake2vec.report.results import PHASES, Results
 
 Summary = Mapping[str, Any]
@@ -264,7 +265,9 @@ def recovery_table(results: Results, summary: Summary) -> str:
     """Rank of a coinage's true parts among its base neighbours, by how often it was seen in training."""
     rows = []
     for phase in results.measured("recovery"):
-        for row in results.metric(phase, "recovery")["groups"]:
+        measured = results.metric(phase, "recovery")
+        left_out = [{"count": "held_out"} | measured["held_out"]] if measured.get("held_out") else []
+        for row in [*measured["groups"], *left_out]:
             if not row["coinages"]:
                 continue
             bounds, chance, shuffled = (row.get(key) or {} for key in ("median_rank_interval", "chance", "shuffled"))
@@ -273,14 +276,16 @@ def recovery_table(results: Results, summary: Summary) -> str:
             rows.append(
                 [
                     AFTER[phase],
-                    seen(row["count"]),
+                    "any, left out" if row["count"] == "held_out" else seen(row["count"]),
                     count(row["coinages"]),
                     f"{rank(row['median_rank'])} {interval(bounds, 0)}".strip(),
                     *map(rank, ranks),
                     f"{percent(row.get('top10'), 0)} ({percent(shuffled.get('top10'), 0)})",
                     percent(shuffled.get("auc"), 0),
                     p_cell(null),
-                    readings.read_recovery(row["median_rank"], bounds, ranks[0], null),
+                    readings.OBJECTIVE
+                    if drawn(summary, phase) and row["count"] != "held_out"
+                    else readings.read_recovery(row["median_rank"], bounds, ranks[0], null),
                 ]
             )
     header = ["Rows", "Seen", "Coinages", "Median rank", "Chance", "Shuffled", "In top 10", "Own", "p", "What follows"]

@@ -117,6 +117,19 @@ def with_interval(value: float | None, bounds: Sequence[float | None] | None, de
     return f"{number(value, decimals)} {interval(bounds, decimals)}".strip()
 
 
+def with_signs(difference: float, bounds: Sequence[float | None] | None, decimals: int | None = None) -> str:
+    """A difference and its interval, with signs; by default a fourth decimal where it is known so well.
+
+    >>> with_signs(-0.127, [-0.154, -0.1])
+    '−0.127 [−0.154,\\xa0−0.100]'
+    """
+    if not bounds or None in bounds:
+        return signed(difference, 3 if decimals is None else decimals)
+    decimals = (4 if bounds[1] - bounds[0] < 0.01 else 3) if decimals is None else decimals
+    low, high = (signed(bound, decimals) for bound in bounds)
+    return f"{signed(difference, decimals)} [{low},{NO_BREAK}{high}]"
+
+
 def percent(share: float | None, decimals: int = 1) -> str:
     """A share (0 to 1) as a percentage."""
     return NOTHING if share is None else f"{number(100 * share, decimals)}%"

@@ -14,7 +14,8 @@ chance      every figure under structureless rows, or under moves in random dire
 labels      new rows and base rows, under shuffled labels
 parts       affixes handed round among words, and true parts among coinages
 
-For the same reason the initial rows stand apart in each: what an initialisation put into them is by construction.
+For the same reason the initial rows stand apart in each, and of `parts` the words that P3's objective draws together:
+what an initialisation or an objective put into them is by construction.
 Base rows that no training changed count once, at the first phase; what no table shows counts nowhere. A p of a few
 draws is that of Student's t for one draw more (`geometry.nulls`); one of K permutations is at least 1 / (1 + K).
 """
@@ -39,7 +40,9 @@ def compared(phase: str, measured: Mapping[str, Mapping[str, Any]]) -> Values:
     """A phase's differences of the groups under permuted labels, and its affix directions, as values of the summary.
 
     `{phase}.permuted.{measure}.{figure}` with `.rows` (of each group) and `.null`; `{phase}.directions` and
-    `{phase}.directions.centred` with `.interval` and `.null`, and `.random`, `.words`, `.affixes`.
+    `{phase}.directions.centred` with `.interval`, `.null` and `.before`, `.change`, `.change.interval` (against the
+    initial rows), and `.random`, `.words`, `.affixes`; `{phase}.directions.held_out` likewise, of the words that P3's
+    objective left out.
     """
     values: Values = {}
     for measure in ("isotropy", "dimension", "similarity"):
@@ -54,10 +57,19 @@ def compared(phase: str, measured: Mapping[str, Mapping[str, Any]]) -> Values:
     if shuffled := ((measured.get("norms") or {}).get("cohens_d") or {}).get("permuted"):
         values |= _difference(f"{phase}.permuted.norms.cohens_d", shuffled, shuffled["rows"])
     if directions := measured.get("directions"):
-        for name, found in (("directions", directions), ("directions.centred", directions.get("centred") or {})):
+        for name, found in (
+            ("directions", directions),
+            ("directions.centred", directions.get("centred") or {}),
+            ("directions.held_out", directions.get("held_out") or {}),
+        ):
             values[f"{phase}.{name}"] = found.get("value")
             values[f"{phase}.{name}.interval"] = found.get("interval")
             values[f"{phase}.{name}.null"] = found.get("shuffled")
+            change = found.get("change") or {}
+            values |= {f"{phase}.{name}.before": change.get("before"), f"{phase}.{name}.change": change.get("value")}
+            values[f"{phase}.{name}.change.interval"] = change.get("interval")
+            if name.endswith("held_out"):
+                values[f"{phase}.{name}.words"] = found.get("words")
         values[f"{phase}.directions.random"] = (directions.get("random") or {}).get("mean")
         values |= {f"{phase}.directions.{name}": directions.get(name) for name in ("words", "affixes")}
     return values
@@ -77,13 +89,28 @@ def adjusted(summary: Mapping[str, Any]) -> Values:
     for family, measures in FAMILIES.items():
         members = [name for name in summary if _counts(name, summary, measures)]
         p = {name: summary[name]["p"] for name in members}
-        corrected = _corrected({name: one for name, one in p.items() if name.startswith("init.")})
-        corrected |= _corrected({name: one for name, one in p.items() if not name.startswith("init.")})
+        corrected = {}
+        for apart in ("init", "objective", "open"):
+            corrected |= _corrected({name: one for name, one in p.items() if _made_by(name, family, summary) == apart})
         values |= {name: {**summary[name], "p_adjusted": q} for name, q in corrected.items()}
         below, found = (sum(one < LEVEL for one in some.values()) for some in (p, corrected))
         numbers = {"tests": len(p), "below": below, "found": found} if p else {}
         values |= {f"geometry.{family}.{name}": number for name, number in numbers.items()}
     return values
+
+
+def drawn(summary: Mapping[str, Any], phase: str) -> bool:
+    """Whether a phase's objective draws words to their parts, to their affix or to their device."""
+    terms = ("morpheme", "direction", "device")
+    return phase == "p3" and any(summary.get(f"p3.objective.{term}.weight") for term in terms)
+
+
+def _made_by(name: str, family: str, summary: Mapping[str, Any]) -> str:
+    """What put a figure there by construction: "init", "objective", or nothing ("open")."""
+    phase = name.partition(".")[0]
+    if phase == "init":
+        return phase
+    return "objective" if family == "parts" and drawn(summary, phase) and ".held_out." not in name else "open"
 
 
 def _corrected(p: Mapping[str, float]) -> dict[str, float]:

@@ -48,6 +48,14 @@ def magnitude(effect: float) -> str:
     return "negligible" if size < 0.2 else "small" if size < 0.5 else "medium" if size < 0.8 else "large"
 
 
+def superiority(auc: float) -> str:
+    """Vargha & Delaney's word (2000, J. Educ. Behav. Stat. 25) for the chance that one of a group exceeds one of
+    another, which asks nothing of their distributions.
+    """
+    size = max(auc, 1 - auc)
+    return "negligible" if size < 0.56 else "small" if size < 0.64 else "medium" if size < 0.71 else "large"
+
+
 def standardised(mean: float | None, null: Null, deviation: float | None) -> float | None:
     """(mean - null's mean) / the values' own standard deviation; None when something is missing."""
     centre = (null or {}).get("mean")
@@ -61,8 +69,13 @@ def read_norms(d: float | None, bounds: Interval, auc: float | None, permuted: N
     sure = direction(bounds)
     if sure == "unclear" or (permuted or {}).get("p_adjusted", 0) >= 0.05:
         return "New and base rows do not measurably differ in length."
-    chance = "" if auc is None else f": a random new row is the longer one in {percent(auc, 0)} of pairs"
-    return f"New rows are {'longer' if d > 0 else 'shorter'} ({magnitude(d)} effect){chance}."
+    longer = "longer" if d > 0 else "shorter"
+    if auc is None:
+        return f"New rows are {longer} ({magnitude(d)} effect)."
+    chance = f"a random new row is the longer one in {percent(auc, 0)} of pairs"
+    if (d > 0) != (auc > 0.5):
+        return f"New rows are {longer} on average, though {chance}."
+    return f"New rows are {longer} ({superiority(auc)} effect): {chance}."
 
 
 def read_isotropy(value: float | None, null: Null) -> str:
@@ -113,6 +126,9 @@ def read_permuted(difference: float | None, null: Null) -> str:
         "below": "Lower in new rows.",
         "above": "Higher in new rows.",
     }[place(difference, null)]
+
+
+OBJECTIVE = "Says little: the objective draws most of these words there."
 
 
 def read_directions(value: float | None, null: Null) -> str:
@@ -197,7 +213,8 @@ def read_objective(verdict: str | None, heldout: Gain, over: Mapping[str, Gain],
         return "Too few pairs were kept out to say whether it acts beyond its own."
     beyond = "no sign that the objective acts beyond its own pairs"
     if verdict == "trained":
-        return f"Pairs kept out did not measurably rise ({with_interval(*heldout)}): {beyond}."
+        moved = "fell" if direction(heldout[1]) == "down" else "did not measurably rise"
+        return f"Pairs kept out {moved} ({with_interval(*heldout)}): {beyond}."
     if verdict == "controls":
         return f"Pairs kept out rose, but not measurably beyond every control of theirs ({rose}): {beyond}."
     return (

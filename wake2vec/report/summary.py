@@ -274,7 +274,8 @@ def _recovery(phase: str, measured: Mapping[str, Any]) -> dict[str, Any]:
     if not measured:
         return values
     values[f"{phase}.recovery.base_rows"] = measured.get("base_rows")
-    for row in measured.get("groups", []):
+    left_out = [{"count": "held_out"} | measured["held_out"]] if measured.get("held_out") else []
+    for row in [*measured.get("groups", []), *left_out]:
         name = f"{phase}.recovery.{row['count']}"
         for key in ("coinages", "parts", "median_rank", "top1", "top10"):
             values[f"{name}.{key}"] = row.get(key)
@@ -284,6 +285,8 @@ def _recovery(phase: str, measured: Mapping[str, Any]) -> dict[str, Any]:
             values[f"{name}.{other}.top10"] = (row.get(other) or {}).get("top10")
         shuffled = row.get("shuffled") or {}
         values[f"{name}.auc"] = shuffled.get("auc")
+        change = (row.get("change") or {}).get("median_rank") or {}
+        values |= {f"{name}.before": change.get("before"), f"{name}.change.interval": change.get("interval")}
         low, high = shuffled.get("median_rank_interval") or (None, None)
         null = {"mean": shuffled.get("median_rank"), "low": low, "high": high} | {
             key: shuffled.get(key) for key in ("p", "z")

@@ -52,6 +52,10 @@ class Material:
     base_sample: np.ndarray
     names: Mapping[str, list[str]] = field(default_factory=dict)  # of words, affixes and devices, by number
 
+    def held_out_words(self) -> list[str]:
+        """The words held out of all terms, in order."""
+        return sorted(self.names["words"][number] for number in set(self.words[self.held_out].tolist()))
+
 
 def gather(paths: Mapping[str, Any], settings: Mapping[str, Any], seed: int) -> Material:
     """Read the material of a run. paths: manifest, injection, segmentation, morphemes and, where words are labelled,

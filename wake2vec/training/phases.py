@@ -80,6 +80,7 @@ def rows_phase(
     values = _run_values(phase, "rows", paths, settings, model, run) | parts
     if objective:
         values["objective"] = _moved(objective, paths, states["final"]["rows"], causal.device)
+        values["held_out_words"] = objective.material.held_out_words()
     return states, values, history
 
 
