@@ -18,7 +18,7 @@ Text without coinages is touched by none of them.
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import regex
@@ -114,8 +114,8 @@ def _forms(texts: Sequence[tuple[str, bool]]) -> list[str]:
 
 def _parted(steps: list[dict[str, Any]], texts: Sequence[tuple[str, bool]]) -> list[tuple[str, bool]]:
     """The forms that the steps cut."""
-    ends = _piece_ends(steps, [text for text, _ in texts])
-    return [text for text, found in zip(texts, ends, strict=True) if len(found) > 1]
+    pieces = _pieces(steps, [text for text, _ in texts])
+    return [text for text, found in zip(texts, pieces, strict=True) if len(found) > 1]
 
 
 def _beside(steps: list[dict[str, Any]], texts: Sequence[tuple[str, bool]]) -> list[str]:
@@ -123,8 +123,8 @@ def _beside(steps: list[dict[str, Any]], texts: Sequence[tuple[str, bool]]) -> l
     form that it cuts behind a bracket, or joins to it.
     """
     bare = [text for text, start in texts if not start]
-    joined = _piece_ends(steps, ["(" + text for text in bare])
-    after = [text for text, ends in zip(bare, joined, strict=True) if ends != [1, 1 + len(text)]]
+    joined = _pieces(steps, ["(" + text for text in bare])
+    after = [text for text, pieces in zip(bare, joined, strict=True) if pieces != ["(", text]]
     marks = [f" ?{MARK}+?(?={trie_regex(after)}{NOT_BEFORE})"] if after else []
     return [*_forms(_parted(steps, texts)), *marks]
 
@@ -193,14 +193,15 @@ def _is_local(step: dict[str, Any]) -> bool:
     )
 
 
-def _piece_ends(steps: list[dict[str, Any]], texts: list[str]) -> list[list[int]]:
-    """Where the pieces that the steps make of each text end; bytes are not spelled out."""
+def _pieces(steps: list[dict[str, Any]], texts: list[str]) -> Iterator[list[str]]:
+    """The pieces that the steps make of each text; bytes are not spelled out."""
     splits = [step for step in steps if step["type"] != "ByteLevel"]
-    # a model that makes one token of every piece, so that all texts are cut at once
-    spec = {"version": "1.0", "added_tokens": [], "model": {"type": "WordLevel", "vocab": {"?": 0}, "unk_token": "?"}}
+    if not splits:
+        return ([text] for text in texts)
+    spec = {"version": "1.0", "added_tokens": [], "model": {"type": "BPE", "vocab": {}, "merges": []}}
     spec["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": splits}
-    cut = Tokenizer.from_str(json.dumps(spec)).encode_batch(texts)
-    return [[end for _, end in encoding.offsets] for encoding in cut]
+    cut = Tokenizer.from_str(json.dumps(spec)).pre_tokenizer.pre_tokenize_str
+    return ([piece for piece, _ in cut(text)] for text in texts)
 
 
 def _unreachable_guard(base: Tokenizer, spec: dict[str, Any], steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -213,7 +214,7 @@ def _unreachable_guard(base: Tokenizer, spec: dict[str, Any], steps: list[dict[s
     tokens = Tokenizer(base.model).encode_batch_fast(entries)
     parted = [entry for entry, found in zip(entries, tokens, strict=True) if len(found) > 1]
     rests: dict[str, list[str]] = defaultdict(list)
-    for entry, pieces in zip(parted, _piece_ends(steps, parted), strict=True):
+    for entry, pieces in zip(parted, _pieces(steps, parted), strict=True):
         # the model's own offsets are in bytes, not of a character
         spelled, ends = entry.encode(), [token.offsets[1] for token in base.model.tokenize(entry)]
         first = next((end for end in ends if end < len(spelled) and spelled[end] & 0xC0 != 0x80), None)
