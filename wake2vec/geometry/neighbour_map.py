@@ -25,7 +25,7 @@ rows; a row of zeros has no neighbours and is nobody's.
     controls  {phase: {"base" and "new": {"mean": cosine of the words' nearest, "above": share, "random_direction" and
               "same_covariance": {"mean", "low", "high", "draws"}}}}; null where there is nothing to compare
     words     most frequent in training first, equal ones in the order of their rows:
-      word, count_train, count_valid   (counts: tokens of all its forms)
+      word, count_train, count_valid   (counts: tokens of its forms that have a row)
       forms   [{"form": as in the vocabulary, "row", "count_train", "count_valid"}], the one that stands for it first
       parts   of segmentation.jsonl: the words of a compound, or prefix, root and suffix; [] when not segmented
       gold    the true parts; on the testbed only, null for a word that it does not name
