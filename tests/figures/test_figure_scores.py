@@ -55,7 +55,16 @@ def test_bits_per_byte_with_intervals_and_loss_by_class(made, check, read):
         "new, seen in training (812)",
         "new, never seen (96)",
     ]
-    assert classes.containers[1].lines[0].get_xdata().tolist() == [1, 2, 3, 4]  # the base has no new tokens
+    # the base model has no new tokens, and no line leads from its tokens to those of another tokenizer
+    drawn = [container.lines[0].get_xdata().tolist() for container in classes.containers]
+    assert drawn == [[0], [1, 2, 3, 4], [1, 2, 3, 4], [1, 2, 3, 4]]
+
+
+def test_tokens_that_the_injection_took_from_the_base_are_in_the_legend(made, check, read):
+    scores = made.likelihoods()
+    scores["base"]["classes"]["base"] |= {"tokens": 22_107}
+    whole, classes = check(draw_likelihood(scores)).axes
+    assert read.legend(whole.get_figure())[0] == "base tokens (21,034; base model 22,107)"
 
 
 def test_a_word_list_that_saw_the_held_out_text_is_marked(made, check, read):

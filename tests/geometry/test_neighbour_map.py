@@ -17,8 +17,8 @@ from wake2vec.geometry.neighbour_map import (
     map_files,
     map_neighbours,
     parts_of,
-    spread,
 )
+from wake2vec.geometry.neighbours import measure_neighbours, random_neighbour, spread
 from wake2vec.geometry.vectors import Rows, nearest, spans
 from wake2vec.storage import save_arrays, write_json, write_jsonl
 
@@ -249,6 +249,27 @@ def test_a_spread_leaves_a_fortieth_above_it():
     # one more draw has 200 places to fall, 5 of them above 194
     assert spread(drawn) == pytest.approx({"mean": 99, "low": 4, "high": 194, "draws": 199})
     assert spread(drawn[:0])["high"] is None
+
+
+def test_the_nearest_to_a_random_direction_by_its_law():
+    """The cosine of a random direction to one row in three dimensions is uniform on [-1, 1] (Archimedes), and so its
+    size, the higher of two opposite rows' cosines, on [0, 1]: 95 % lie between 0.025 and 0.975, and the normal law,
+    0.5 ± 1.96 / sqrt(12), would put bounds outside [0, 1].
+    """
+    axis = np.array([[0, 0, 2], [0, 0, -3]], np.float32)
+    found = random_neighbour(axis, 0)
+    assert found["draws"] == 1000 and found["mean"] == pytest.approx(0.5, abs=0.03)
+    assert [found["low"], found["high"]] == pytest.approx([0.025, 0.975], abs=0.01)
+    alone = random_neighbour(axis, 0, np.array([1]))
+    assert [alone["low"], alone["high"]] == pytest.approx([-0.95, 0.95], abs=0.02)
+    assert random_neighbour(axis[:0], 0)["low"] is None and random_neighbour(np.zeros((3, 4)), 0)["draws"] is None
+
+
+def test_both_tables_have_one_range_for_random_directions(make_forms):
+    rows = Rows(drawn(90, 12), drawn(30, 12, seed=1))
+    tokens, forms = [str(i) for i in range(90)], make_forms(30)
+    controls = map_neighbours({"init": lambda: rows}, tokens, forms, [], None, k=2, seed=5)["controls"]
+    assert controls["init"]["base"]["random_direction"] == measure_neighbours(rows, tokens, forms, 5)["null"]
 
 
 def test_rows_made_of_base_rows_lie_nearer_to_them():

@@ -69,7 +69,7 @@ def make_results(
             "base_rows": 2000,
             "forms": forms,
             "reused": ["▁over"],
-            "not_injectable": [{"word": "mac|gab", "reason": "'▁mac|gab' fires 1 < min_fires 2"}],
+            "not_injectable": [{"word": "mac|gab", "form": "▁mac|gab", "reason": "'▁mac|gab' fires 1 < min_fires 2"}],
             "lexicon_saw_held_out": leak,
             "round_trip": {"passages": 80, "lost": 3},
         },

@@ -168,6 +168,27 @@ def test_the_paper(tmp_path):
     assert "<b>two</b>" in Page(html).text and Page(html).tags.count("img") == 1
 
 
+UNSEEN = ("before this run learned anything", "before anything was learned", "nothing learned from")
+UNSEEN += ("made without the held-out text", "on the rest as well.")
+
+
+@pytest.mark.parametrize("leak", [False, True])
+def test_only_a_run_whose_word_list_did_not_see_the_held_out_text_says_so(tmp_path, leak):
+    results = make_results(phases=("p1",), testbed=False, leak=leak)
+    summary = write_inputs(tmp_path, results, ("six_panel", "likelihood", "comparison"))
+    render_model(summary, tmp_path / "tables", tmp_path / "figures", tmp_path / "report.html")
+    for name, text in paper_tables({"tiny": summary}).items():
+        write_text(tmp_path / "tables" / f"{name}.md", text)
+    render_paper({"tiny": summary}, tmp_path / "tables", tmp_path / "figures", tmp_path / "paper.html")
+    for name, claim, warning in (
+        ("report", "before this run learned anything", "the word list of this run saw them"),
+        ("paper", "on the rest as well.", "whose word lists saw the held-out text"),
+    ):
+        text = " ".join(Page((tmp_path / f"{name}.html").read_text()).text.split())
+        assert [said for said in UNSEEN if said in text] == [] if leak else claim in text
+        assert (warning in text) == leak
+
+
 def test_what_is_missing_is_said_and_nothing_is_written(inputs, tmp_path):
     folder, summary = inputs
     source = tmp_path / "report"

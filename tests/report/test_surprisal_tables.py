@@ -12,6 +12,7 @@ from tests.report.report_results import FIGURES, HOSTILE, SCRIPT, draw_placehold
 from tests.report.test_markdown import pandoc, plain_text
 from tests.report.test_tables import cells
 from wake2vec.language.surprisal import COLUMNS, lines_of
+from wake2vec.report.findings import last_phase
 from wake2vec.report.pairs import differences, pairs_table
 from wake2vec.report.pandoc import walk
 from wake2vec.report.paper import paper_tables
@@ -27,10 +28,11 @@ from wake2vec.report.surprisal_tables import (
     shade,
     surprisal,
     surprisal_table,
+    word_changes_table,
 )
 from wake2vec.report.tables import model_tables
 from wake2vec.report.values import model_flags, model_values
-from wake2vec.report.word_values import compare_summaries
+from wake2vec.report.word_values import compare_summaries, summarise_words
 from wake2vec.storage import plain, write_csv, write_text
 from wake2vec.text.corpus import join_passages
 
@@ -61,7 +63,8 @@ def make_frames(texts, phases=PHASES, extra=0.0):
                 "punctuation",
             )  # fmt: skip
             part = pd.DataFrame({"passage": number, "start": starts, "word": written, "kind": kind, "surprisal": bits})
-            parts.append(part.assign(entropy=np.where(coined, 8.0, 4.0), entropy_reduction=np.where(row, 5.0, 2.0)))
+            part = part.assign(entropy=np.where(coined, 8.0, 4.0), entropy_reduction=np.where(row, 5.0, 2.0))
+            parts.append(part.assign(count_train=np.select([row, coined, is_word], [3.0, 1.0, 50.0], np.nan)))
         made[phase] = pd.concat(parts, ignore_index=True)
     return made
 
@@ -113,6 +116,96 @@ def test_tables(summary):
         *([label, "8.00 [7.00,\u00a09.00]"] for label in ("initial rows", "P1", "P2", "P3")),
         ["tokens", "30"],
     ]
+
+
+BITS = {  # of: the rare coinage, the frequent one, a plain word; the frequent one differs by passage
+    "base": (40.0, [40.0, 40.0], 4.0),
+    "init": (9.0, [12.0, 12.0], 4.0),
+    "p2": (8.0, [8.0, 4.0], 3.5),
+    "p3": (10.5, [8.5, 4.5], 3.5),
+}
+
+
+def phase_frames(phases=("base", "init", "p2", "p3"), passages=4, kinds=("coinage with row",) * 2 + ("plain",)):
+    """Passages of a coinage that training saw twice, one that it saw twelve times, and a plain word."""
+    made = {}
+    for phase in phases:
+        rare, frequent, plain_word = BITS[phase]
+        lines = [(i, bits, kind, count) for i in range(passages) for bits, kind, count in
+                 zip((rare, frequent[i % 2], plain_word), kinds, (2, 12, 900), strict=True)]  # fmt: skip
+        frame = pd.DataFrame(lines, columns=["passage", "surprisal", "kind", "count_train"])
+        made[phase] = frame.assign(entropy=4.0, entropy_reduction=1.0)
+    return made
+
+
+def of_frames(frames, **more):
+    values = summarise_words(frames, np.random.default_rng(0))
+    return values | {"lexicon_saw_held_out": False, "injection.new_rows": 2} | more
+
+
+def test_phases_against_the_one_before_by_hand():
+    values = of_frames(phase_frames())
+    assert [values[f"words.{name}"] for name in ("with_row", "with_row.2", "with_row.11+", "with_row.1")] == [
+        8,
+        4,
+        4,
+        0,
+    ]
+    name = "change.p2.p3.surprisal.with_row"
+    assert values[f"{name}.2"] == pytest.approx(2.5) and values[f"{name}.2.interval"] == pytest.approx([2.5, 2.5])
+    assert values[f"{name}.11+"] == pytest.approx(0.5) and values[name] == pytest.approx((2.5 + 0.5) / 2)
+    assert values["change.init.p2.surprisal.plain"] == -0.5 and values["change.p2.p3.surprisal.plain.interval"] == [
+        0,
+        0,
+    ]
+    # the frequent coinage: -4 in two passages and -8 in two, so that no draw of passages lies outside
+    name = "change.init.p2.surprisal.with_row.11+"
+    low, high = values[f"{name}.interval"]
+    assert values[name] == -6 and -8 <= low < -6 < high <= -4
+    assert (
+        values["change.init.p3.surprisal.with_row.2"] == 1.5 and values["change.base.p3.surprisal.with_row.2"] == -29.5
+    )
+    assert values["change.init.p3.surprisal.with_row.1"] is None
+
+
+def test_the_last_phase_is_read_against_the_one_before_and_the_initial_rows():
+    values = of_frames(phase_frames())
+    said = last_phase(values)
+    assert said.startswith(
+        "P3 raised what the 8 coinages with a row cost: +1.50 [+1.50,\u00a0+1.50] bits a word against P2."
+    )
+    assert "After P3 they cost less than with the initial rows (−2.00 [" in said  # +1.5 and -5.5 on average
+    assert "initial rows: twice +1.50 [+1.50,\u00a0+1.50] and 11 times or more −5.50 [" in said
+    rows = cells(word_changes_table(values))
+    assert rows[0][1:] == ["initial rows against base model", "P2 against initial rows", "P3 against P2",
+                           "P3 against initial rows"]  # fmt: skip
+    assert [row[0] for row in rows[1:]] == [
+        "coinages with a row (8)", "… seen 2 (4)", "… seen 11+ (4)", "plain words (4)"
+    ]  # fmt: skip
+    assert rows[2][3] == "+2.50 [+2.50,\u00a0+2.50]" and rows[4][3] == "0.00 [0.00,\u00a00.00]"
+    leaked = values | {"lexicon_saw_held_out": True}
+    assert last_phase(leaked).count("†") == 4 and all("†" in cell for cell in cells(word_changes_table(leaked))[1][1:])
+
+
+def test_a_change_that_may_be_none_is_not_called_one():
+    frames = phase_frames()
+    swing = np.array([0.0, 0.0, 0.0, 0.1, 0.0, 0.0, -0.1, 0.0, 0.0, 0.0, 0.0, 0.0])
+    frames["p3"] = frames["p2"].assign(surprisal=frames["p2"]["surprisal"] + swing)
+    assert last_phase(of_frames(frames)).startswith("P3 did not measurably change what the 8 coinages")
+
+
+def test_phases_that_are_missing_one_passage_and_no_coinages():
+    said = last_phase(of_frames(phase_frames(("init", "p2"))))
+    assert said.startswith("P2 lowered what") and "against the initial rows. By how often" in said
+    assert cells(word_changes_table(of_frames(phase_frames(("init", "p2")))))[0] == ["Words", "P2 against initial rows"]
+    assert last_phase(of_frames(phase_frames(("base", "init")))) == last_phase({}) == ""
+    assert word_changes_table(of_frames(phase_frames(("base",)))).startswith("Not measured")
+    alone = of_frames(phase_frames(passages=1))
+    assert alone["change.p2.p3.surprisal.with_row.interval"] is None
+    assert last_phase(alone).startswith("P3 changed what the 2 coinages with a row cost: +1.50 bits a word against P2.")
+    assert "[" not in last_phase(alone) + word_changes_table(alone)
+    bare = of_frames(phase_frames(kinds=("plain",) * 3))
+    assert last_phase(bare) == "" and [row[0] for row in cells(word_changes_table(bare))[1:]] == ["plain words (12)"]
 
 
 def test_sentences_say_what_the_intervals_say(results, summary):
@@ -172,7 +265,7 @@ def test_a_run_without_words_says_so():
     bare = make_results()
     summary = summarise(bare)
     tables = model_tables(bare, summary)
-    assert tables["surprisal"].startswith("Not measured") and tables["passage"].startswith("Not measured")
+    assert all(tables[name].startswith("Not measured") for name in ("surprisal", "passage", "word_changes"))
     assert "no token of a new row" in tables["counts"] and "**Words.**" not in tables["findings"]
     assert not model_flags(summary, [])["words"] and model_values(summary)["text.surprisal"] == ""
     made = summarise(with_words())

@@ -126,7 +126,14 @@ def test_recovery_rows(made):
 
 def test_excluded_words_are_counted_by_kind(made):
     rows = cells(made["all"]["excluded"])
-    assert rows[1][:2] == ["kept", "50"] and rows[2] == [
+    # ten kept words of fifty have no form with a row: nan, null, and wurd32ling to wurd39ling
+    assert rows[1][:2] == ["kept, with a new row", "40"]
+    assert rows[2] == [
+        "kept, without a new row",
+        "10",
+        ", ".join(["nan", "null", *(f"wurd{i}ling" for i in range(32, 40))]),
+    ]
+    assert rows[3] == [
         "count below min_count 2",
         "5",
         "rare0, rare1, rare2, rare3, rare4",
@@ -147,6 +154,15 @@ def test_excluded_words_are_counted_by_kind(made):
 )
 def test_reason_kinds(reason, kind):
     assert reason_kind(reason) == kind
+
+
+def test_words_and_forms_without_a_row_are_told_apart(made):
+    """mac|gab's rare spelling has no row; whether the word has one in another is a matter of its own."""
+    rows = {row[0]: row[1:] for row in cells(made["all"]["injection"])}
+    assert rows["new rows"] == ["40", "for 40 words"] and rows["kept words without a new row"][0] == "10"
+    assert rows["forms without a row: fires below min_fires 2"] == ["1", "▁mac|gab"]
+    none = {row[0]: row[1:] for row in cells(made["no rows"]["injection"])}
+    assert none["kept words without a new row"][0] == "50" and none["kept words without a new row"][1].endswith(", …")
 
 
 def test_rare_kinds_of_reasons_share_a_line():

@@ -1,6 +1,8 @@
 """Held-out text, phase by phase: bits per byte with its interval, and the loss by class of token.
 
-Bits per byte compare across tokenizers; the loss per token does not, so the right panel is read along its lines only.
+Bits per byte compare across tokenizers; the loss per token does not. So the right panel is read along its lines only,
+and none joins the base model with the rest: its tokens hold the pieces of what are new tokens there, and losing these
+lowers the mean of the others without any training.
 """
 
 from collections.abc import Mapping
@@ -74,9 +76,10 @@ def _classes(axes: Axes, likelihoods: Mapping[str, Mapping[str, Any]], phases: l
         if not np.isfinite(loss).any():
             missing.append(look.label)
             continue
-        marks.points(axes, np.arange(len(phases)), loss, look, markersize=7)
-        tokens = [int(group["tokens"]) for group in groups if group.get("tokens")][-1]
-        entries.append((marks.line_key(look, marker=True), f"{look.label} ({tokens:,})"))
+        x, before = np.arange(len(phases)), np.array([phase == "base" for phase in phases])
+        for own in (part for part in (before, ~before) if np.isfinite(loss[part]).any()):
+            marks.points(axes, x[own], loss[own], look, markersize=7)
+        entries.append((marks.line_key(look, marker=True), f"{look.label} ({_tokens(groups, phases)})"))
     if not entries:
         marks.say(axes, "The loss was not split by class of token.")
     else:
@@ -85,3 +88,11 @@ def _classes(axes: Axes, likelihoods: Mapping[str, Mapping[str, Any]], phases: l
             axes, "By class of token", f"no such tokens: {'; '.join(missing)}" if missing else "tokens in brackets"
         )
     return entries
+
+
+def _tokens(groups: list[Mapping[str, Any]], phases: list[str]) -> str:
+    """How many tokens of a class there are after the injection, and to the base model where that has another number."""
+    counts = {phase: int(group["tokens"]) for phase, group in zip(phases, groups, strict=True) if group.get("tokens")}
+    last = counts[list(counts)[-1]]
+    old = counts.get("base", last)
+    return f"{last:,}" if old == last else f"{last:,}; base model {old:,}"

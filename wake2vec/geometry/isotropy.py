@@ -5,8 +5,9 @@ Sampled ratio (the measure published with the notebooks). Over at most `sample` 
     Z_i = sum over j != i of exp(cos(v_i, v_j)),   ratio = min Z / max Z.
 Norms do not enter, so it is unchanged by rotation and by the length of any row. The published script first subtracts
 the mean of all rows of the group: that is `sampled_ratio_centred`; `sampled_ratio` takes rows as they are, and so
-sees a common direction (until it is nearly all that there is: rows that all point one way read 1). Either is close to 1
-for a sample of some thousands of rows whatever their structure: read it beside its null only.
+sees a common direction (until it is nearly all that there is: rows that all point one way read 1). Some
+thousands of rows without a common direction give a ratio near 1 even where they form clusters of like size: read it
+beside its null only.
 
 Eigenvector form (Mu & Viswanath 2018, "All-but-the-top", ICLR: their measure I). Over all rows,
     Z(c) = sum over v of exp(c . v),   ratio = min Z(c) / max Z(c),   c among the unit eigenvectors of V'V.

@@ -25,7 +25,7 @@ rows; a row of zeros has no neighbours and is nobody's.
     controls  {phase: {"base" and "new": {"mean": cosine of the words' nearest, "above": share, "random_direction" and
               "same_covariance": {"mean", "low", "high", "draws"}}}}; null where there is nothing to compare
     words     most frequent in training first, equal ones in the order of their rows:
-      word, count_train, count_valid   (counts: tokens of all its forms)
+      word, count_train, count_valid   (counts: tokens of its forms that have a row)
       forms   [{"form": as in the vocabulary, "row", "count_train", "count_valid"}], the one that stands for it first
       parts   of segmentation.jsonl: the words of a compound, or prefix, root and suffix; [] when not segmented
       gold    the true parts; on the testbed only, null for a word that it does not name
@@ -41,13 +41,11 @@ import numpy as np
 
 from wake2vec.geometry.load import load_base_tokens, load_rows
 from wake2vec.geometry.measures import check, few_threads
-from wake2vec.geometry.neighbours import frequent_forms
-from wake2vec.geometry.nulls import gaussian_rows
+from wake2vec.geometry.neighbours import DRAWS, frequent_forms, neighbour_spread, random_neighbour
 from wake2vec.geometry.vectors import Rows, nearest, paired_cosines, spans
 from wake2vec.storage import read_jsonl, read_values
 from wake2vec.text.words import normalise
 
-DRAWS = 200
 DECIMALS = 4
 
 Neighbours = list[list[tuple[str, float]]]
@@ -158,24 +156,12 @@ def control(rows: Rows, at: np.ndarray, to_base: np.ndarray, seed: int, draws: i
     for kind, (cosines, drawn_of, keys, key_at) in sides.items():
         own = cosines[:, :1][np.isfinite(cosines[:, :1])]
         made[kind] = {"mean": float(own.mean()) if len(own) else None}
-        vectors = {"random_direction": gaussian_rows(np.ones(draws), rows.dimension, rng)}
-        vectors["same_covariance"] = like(rows.new, drawn_of, draws, rng)
-        for name, drawn in vectors.items():
-            highest = nearest(drawn, keys, 1, None, key_at)[1].ravel()
-            made[kind][name] = spread(highest[np.isfinite(highest)])
+        made[kind]["random_direction"] = random_neighbour(keys, seed, key_at, draws)
+        alike = partial(like, rows.new, drawn_of, rng=rng)
+        made[kind]["same_covariance"] = neighbour_spread(alike, keys, key_at, draws)
         high = made[kind]["same_covariance"]["high"]
         made[kind]["above"] = float((own > high).mean()) if len(own) and high is not None else None
     return made
-
-
-def spread(drawn: np.ndarray) -> dict[str, float | int | None]:
-    """{"mean", "low", "high", "draws"}: mean and 95 % range of draws, so that one more lies above it in 2.5 of 100
-    cases (the largest of some are not normally distributed); None without draws.
-    """
-    if not len(drawn):
-        return dict.fromkeys(("mean", "low", "high", "draws"))
-    low, high = np.quantile(drawn, [0.025, 0.975], method="weibull").tolist()
-    return {"mean": float(drawn.mean(dtype=np.float64)), "low": low, "high": high, "draws": len(drawn)}
 
 
 def like(matrix: np.ndarray, at: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:

@@ -4,13 +4,18 @@ of the vocabulary.
 Tokens come from the beginning, the middle and the end of the new vocabulary, so that nobody chooses the pretty ones.
 Of a word's two forms the one more frequent in training is shown. Null: the cosine of the nearest base row to a
 uniformly random direction, so that a neighbour at 0.3 can be told from the nearest of 32,000 rows to nothing in
-particular.
+particular. Its range is that of quantiles: the highest of many cosines leans upwards, as the normal law does not.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 
-from wake2vec.geometry.nulls import band, gaussian_rows
+from wake2vec.geometry.nulls import gaussian_rows
 from wake2vec.geometry.vectors import Rows, nearest
+
+DRAWS = 1000  # a bound of the range then varies by about 0.004 from seed to seed
+CHUNK = 500  # draws in memory at a time
 
 
 def measure_neighbours(
@@ -28,8 +33,6 @@ def measure_neighbours(
         [{"token": name(base_tokens, i), "cosine": float(c)} for i, c in zip(ids, values, strict=True) if i >= 0]
         for ids, values in zip(where.tolist(), cosines, strict=True)
     ]
-    random = gaussian_rows(np.ones(100), rows.dimension, np.random.default_rng(seed))
-    highest = nearest(random, rows.base, 1)[1]
     values = {
         "k": k,
         "tokens": [
@@ -42,9 +45,42 @@ def measure_neighbours(
             }
             for (form, position), neighbours in zip(chosen, found, strict=True)
         ],
-        "null": band(None, highest[np.isfinite(highest)], -1.0, 1.0),
+        "null": random_neighbour(rows.base, seed),
     }
     return values if chosen else values | {"reason": "no new rows"}
+
+
+def random_neighbour(
+    keys: np.ndarray, seed: int, key_at: np.ndarray | None = None, draws: int = DRAWS
+) -> dict[str, float | int | None]:
+    """`spread` of the cosine of the nearest of `keys` (rows [n, d]; of the rows `key_at`) to a random direction.
+
+    The same keys and the same seed give the same numbers, whoever asks.
+    """
+    rng = np.random.default_rng(seed)
+    return neighbour_spread(lambda many: gaussian_rows(np.ones(many), keys.shape[1], rng), keys, key_at, draws)
+
+
+def neighbour_spread(
+    draw: Callable[[int], np.ndarray], keys: np.ndarray, key_at: np.ndarray | None, draws: int
+) -> dict[str, float | int | None]:
+    """`spread` of the cosine of the nearest of `keys` to vectors that `draw(how many)` makes, CHUNK at a time.
+
+    Time: draws · n · d multiplications for n keys of d numbers.
+    """
+    found = [nearest(draw(min(CHUNK, draws - at)), keys, 1, None, key_at)[1].ravel() for at in range(0, draws, CHUNK)]
+    highest = np.concatenate([np.zeros(0, np.float32), *found])
+    return spread(highest[np.isfinite(highest)])
+
+
+def spread(drawn: np.ndarray) -> dict[str, float | int | None]:
+    """{"mean", "low", "high", "draws"}: mean and 95 % range of draws, so that one more lies above it in 2.5 of 100
+    cases (the largest of some are not normally distributed); None without draws.
+    """
+    if not len(drawn):
+        return dict.fromkeys(("mean", "low", "high", "draws"))
+    low, high = np.quantile(drawn, [0.025, 0.975], method="weibull").tolist()
+    return {"mean": float(drawn.mean(dtype=np.float64)), "low": low, "high": high, "draws": len(drawn)}
 
 
 def frequent_forms(forms: list[dict]) -> list[dict]:

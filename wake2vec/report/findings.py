@@ -13,6 +13,7 @@ from wake2vec.report.geometry_tables import LABELS, null_range, phases_with, see
 from wake2vec.report.markdown import (
     NOTHING,
     count,
+    in_bits,
     interval,
     number,
     percent,
@@ -27,6 +28,7 @@ from wake2vec.report.multiplicity import drawn
 Summary = Mapping[str, Any]
 MORPHEME = "p3.objective.morpheme"  # what P3 moved in its words, of run.json
 MARK = "†"  # beside every score of a run whose word list saw the held-out text
+SEEN = {"0": "never", "1": "once", "2": "twice", "3-5": "3–5 times", "6-10": "6–10 times", "11+": "11 times or more"}
 WHO = {
     "init": "The initial rows, before any training,",
     "p1": "P1 (the rows alone)",
@@ -132,7 +134,7 @@ def change(summary: Summary, before: str, after: str) -> str:
 
 
 def classes(summary: Summary) -> str:
-    """Loss on new tokens: those seen in training against those never seen."""
+    """Loss on new tokens, those seen in training and those never seen; and what the last phase did to their words."""
     scored = [phase for phase in phases_with(summary, "bits_per_byte") if phase != "base"]
     parts = []
     for name, label in (
@@ -151,7 +153,42 @@ def classes(summary: Summary) -> str:
             parts.append(f"{number(summary[f'{first}.loss.{name}'], 2)} → {there} on {label} ({tokens} tokens)")
     if not parts:
         return "The held-out text holds no token of a new row."
-    return f"Loss in nats per token, {when(scored[0])} → {when(scored[-1])}: {several(parts)}."
+    losses = f"Loss in nats per token, {when(scored[0])} → {when(scored[-1])}: {several(parts)}."
+    return " ".join(filter(None, (losses, last_phase(summary))))
+
+
+def last_phase(summary: Summary) -> str:
+    """What the last phase did to the coinages with a row: against the phase before it and against the initial rows,
+    there by how often the training text has the word. The same words are compared, passage by passage.
+    """
+    phases = phases_with(summary, "surprisal.with_row.mean")
+    if len(phases) < 2 or phases[-1] == "init":
+        return ""
+    before, last = phases[-2:]
+    change = f"change.{before}.{last}.surprisal.with_row"
+    verb = {"down": "lowered", "up": "raised", "unclear": "did not measurably change", None: "changed"}
+    bounds = summary[f"{change}.interval"]
+    said = (
+        f"{LABELS[last]} {verb[readings.direction(bounds)]} what the {count(summary['words.with_row'])} coinages with "
+        f"a row cost: {marked(in_bits(summary[change], bounds), summary)} bits a word against "
+        f"{'the initial rows' if before == 'init' else LABELS[before]}."
+    )
+    change = f"change.init.{last}.surprisal.with_row"
+    if summary.get(change) is None:
+        return said
+    if before != "init":
+        bounds = summary[f"{change}.interval"]
+        how = {"down": "less", "up": "more", "unclear": "not measurably more or less", None: "more (+) or less (−)"}
+        said += (
+            f" After {LABELS[last]} they cost {how[readings.direction(bounds)]} than with the initial rows "
+            f"({marked(in_bits(summary[change], bounds), summary)})."
+        )
+    seen_so = [
+        f"{label} {marked(in_bits(summary[name], summary[f'{name}.interval']), summary)}"
+        for times, label in SEEN.items()
+        if summary.get(name := f"{change}.{times}") is not None
+    ]
+    return f"{said} By how often the training text has the word, against the initial rows: {several(seen_so)}."
 
 
 def gaps(summary: Summary) -> str:

@@ -130,6 +130,16 @@ def with_signs(difference: float, bounds: Sequence[float | None] | None, decimal
     return f"{signed(difference, decimals)} [{low},{NO_BREAK}{high}]"
 
 
+def in_bits(difference: float, bounds: Sequence[float | None] | None) -> str:
+    """A difference in bits a word and its interval, with signs; a third decimal where it is known so well.
+
+    >>> in_bits(-40.1736, [-43.0229, -37.4712])
+    '−40.17 [−43.02,\\xa0−37.47]'
+    """
+    known = bounds and None not in bounds and 0 < bounds[1] - bounds[0] < 0.02
+    return with_signs(difference, bounds, 3 if known else 2)
+
+
 def percent(share: float | None, decimals: int = 1) -> str:
     """A share (0 to 1) as a percentage."""
     return NOTHING if share is None else f"{number(100 * share, decimals)}%"

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 
 from wake2vec.language.comparison import paired_change
-from wake2vec.report.findings import marked, with_signs
+from wake2vec.report.findings import marked
 from wake2vec.report.geometry_tables import LABELS, phases_with
-from wake2vec.report.markdown import NOTHING, Markdown, table
-from wake2vec.report.surprisal_tables import in_bits
+from wake2vec.report.markdown import NOTHING, Markdown, in_bits, table, with_signs
 from wake2vec.report.word_values import compare_summaries
 
 Summary = Mapping[str, Any]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wake2vec.report import readings
-from wake2vec.report.findings import MORPHEME, judged, objective_rises, score, when, with_signs
+from wake2vec.report.findings import MORPHEME, judged, objective_rises, score, when
 from wake2vec.report.geometry_tables import LABELS, NOTHING_MEASURED, phases_with, seen
 from wake2vec.report.markdown import (
     NOTHING,
@@ -21,6 +21,7 @@ from wake2vec.report.markdown import (
     size,
     table,
     with_interval,
+    with_signs,
 )
 from wake2vec.report.multiplicity import drawn
 from wake2vec.report.pairs import (

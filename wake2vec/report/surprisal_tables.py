@@ -7,6 +7,7 @@ It is Markdown with bracketed spans; every character of the text is escaped.
 
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,14 +17,13 @@ from wake2vec.report import readings
 from wake2vec.report.findings import MARK, marked, when
 from wake2vec.report.geometry_tables import LABELS, NOTHING_MEASURED, once, phases_with, seen
 from wake2vec.report.markdown import (
-    NO_BREAK,
     NOTHING,
     Markdown,
     count,
     escape,
+    in_bits,
     number,
     several,
-    signed,
     table,
     with_interval,
 )
@@ -32,6 +32,8 @@ from wake2vec.report.results import PHASES, Results
 Summary = Mapping[str, Any]
 GROUPS = {"with_row": "coinages with a row", "without_row": "coinages without a row", "plain": "plain words"}
 COUNTS = ("0", "1", "2", "3-5", "6-10", "11+")
+CHANGED = {"with_row": GROUPS["with_row"]} | {f"with_row.{times}": f"… seen {seen(times)}" for times in COUNTS}
+CHANGED |= {"plain": GROUPS["plain"]}
 EDGES = (1, 2, 4, 8, 16, 32)  # bits at which the shade of a word changes: the theme's .bits-0 to .bits-6
 
 
@@ -66,16 +68,31 @@ def change(summary: Summary, phase: str, group: str) -> str:
     return NOTHING if value is None else in_bits(value, summary[f"{name}.interval"])
 
 
-def in_bits(difference: float, bounds: readings.Interval) -> str:
-    """A difference in bits a word with its interval, with signs.
-
-    >>> in_bits(-40.1736, [-43.0229, -37.4712])
-    '−40.17 [−43.02,\\xa0−37.47]'
+def word_changes_table(summary: Summary) -> str:
+    """What each phase changed in the surprisal of a word, against the one before it, and the last against the initial
+    rows: coinages with a row, these by how often they were seen, and plain words.
     """
-    if not bounds:
-        return signed(difference, 2)
-    low, high = (signed(bound, 2) for bound in bounds)
-    return f"{signed(difference, 2)} [{low},{NO_BREAK}{high}]"
+    pairs = [pair for pair in successive(summary) if any(_change(summary, pair, group) for group in CHANGED)]
+    rows = []
+    for group, label in CHANGED.items():
+        if summary.get(f"words.{group}"):
+            changes = [_change(summary, pair, group) or NOTHING for pair in pairs]
+            rows.append([f"{label} ({count(summary[f'words.{group}'])})", *changes])
+    header = ["Words", *(f"{LABELS[after]} against {LABELS[before]}" for before, after in pairs)]
+    return table(header, rows, "l" + "r" * len(pairs)) if rows and pairs else NOTHING_MEASURED
+
+
+def successive(summary: Summary) -> list[tuple[str, str]]:
+    """(before, after) of the phases that follow one another, and of the initial rows and the last."""
+    phases = phases_with(summary, "surprisal.plain.mean")
+    whole = [("init", phases[-1])] if "init" in phases[:-1] else []
+    return list(dict.fromkeys([*pairwise(phases), *whole]))
+
+
+def _change(summary: Summary, pair: tuple[str, str], group: str) -> str:
+    name = ".".join(["change", *pair, "surprisal", group])
+    value = summary.get(name)
+    return "" if value is None else marked(in_bits(value, summary[f"{name}.interval"]), summary)
 
 
 def counts_table(summary: Summary) -> str:

@@ -13,7 +13,7 @@ from wake2vec.report import neighbour_page
 from wake2vec.report import register_tables as register
 from wake2vec.report import surprisal_tables as surprisal
 from wake2vec.report import word_tables as words
-from wake2vec.report.findings import findings, marked, score, with_signs
+from wake2vec.report.findings import findings, marked, score
 from wake2vec.report.geometry_tables import LABELS, NOTHING_MEASURED, phases_with
 from wake2vec.report.markdown import (
     NOTHING,
@@ -29,6 +29,7 @@ from wake2vec.report.markdown import (
     significant,
     size,
     table,
+    with_signs,
 )
 from wake2vec.report.objective_tables import terms_table
 from wake2vec.report.results import Results
@@ -40,6 +41,7 @@ MODEL_TABLES = (
     "changes",
     "counts",
     "surprisal",
+    "word_changes",
     "passage",
     "corpus",
     "lexicon",
@@ -85,6 +87,7 @@ def model_tables(results: Results, summary: Summary) -> dict[str, str]:
         "changes": changes_table(summary),
         "counts": surprisal.counts_table(summary),
         "surprisal": surprisal.surprisal_table(summary),
+        "word_changes": surprisal.word_changes_table(summary),
         "passage": surprisal.passage(results),
         "corpus": words.corpus_table(results.corpus),
         "lexicon": words.lexicon_table(results),

@@ -11,6 +11,7 @@ from wake2vec.report.results import Results
 
 Summary = Mapping[str, Any]
 COINAGES = 25  # words that the lexicon table shows
+NAMED = 25  # words that got no row by name
 KINDS = 12  # kinds of reasons that a table tells apart
 
 
@@ -71,15 +72,29 @@ def _parts(row: Mapping[str, Any]) -> str:
 
 
 def excluded_table(results: Results) -> str:
-    """Why the other words of the text are no coinages to inject: how many, and the most frequent of each kind."""
+    """What became of the words of the text: kept, with a row and without one, or why not; the most frequent of each."""
     excluded = results.lexicon[results.lexicon["status"] == "excluded"]
-    rows = [["kept", count((results.lexicon["status"] == "kept").sum()), ""]]
+    kept, without = int((results.lexicon["status"] == "kept").sum()), rowless(results)
+    rows = [["kept, with a new row", count(kept - len(without)), ""]]
+    rows += [["kept, without a new row", count(len(without)), named(without)]] if without else []
     rows += by_kind(excluded["word"], excluded["reason"])
     return table(["Reason", "Distinct words", "For example"], rows, "lrl")
 
 
+def rowless(results: Results) -> list[str]:
+    """The kept words that have no new row in any of their forms, the most frequent first."""
+    with_row = {form["word"] for form in results.injection.get("forms", [])}
+    kept = results.lexicon.loc[results.lexicon["status"] == "kept", "word"]
+    return [word for word in kept if word not in with_row]
+
+
+def named(words: list[str]) -> str:
+    """The words, as far as there is room."""
+    return ", ".join([*words[:NAMED], *(["…"] if len(words) > NAMED else [])])
+
+
 def by_kind(words: Iterable[str], reasons: Iterable[str]) -> list[list[str]]:
-    """[kind of reason, how many, the first six words] for every kind, the most common first; rare kinds together."""
+    """[kind of reason, how many, the first six of them] for every kind, the most common first; rare kinds together."""
     kinds: dict[str, list[str]] = {}
     for word, reason in zip(words, reasons, strict=True):
         kinds.setdefault(reason_kind(reason), []).append(word)
@@ -100,10 +115,12 @@ def reason_kind(reason: str) -> str:
 
 
 def injection_table(results: Results, summary: Summary) -> str:
-    """What became rows of the embedding and the head, and what did not."""
+    """What became rows of the embedding and the head, and what did not: words, and forms of words."""
+    without = rowless(results)
     rows = [
         ["rows of the base matrix", count(summary["injection.base_rows"]), ""],
         ["new rows", count(summary["injection.new_rows"]), f"for {count(summary['injection.words'])} words"],
+        ["kept words without a new row", count(len(without)), named(without)],
         ["new rows seen three times or more in training", count(summary["injection.rows_3_or_more"]), ""],
         ["new rows seen once in training", count(summary["injection.rows_once"]), ""],
         ["new rows that occur in the held-out text only", count(summary["injection.rows_only_held_out"]), ""],
@@ -112,8 +129,8 @@ def injection_table(results: Results, summary: Summary) -> str:
         ["forms that the base has already", count(summary["injection.reused"]), ""],
     ]
     refused = results.injection.get("not_injectable", [])
-    kinds = by_kind((row["word"] for row in refused), (row["reason"] for row in refused))
-    rows += [[f"no row: {kind}", *others] for kind, *others in kinds]
+    kinds = by_kind((row.get("form", row["word"]) for row in refused), (row["reason"] for row in refused))
+    rows += [[f"forms without a row: {kind}", *others] for kind, *others in kinds]
     if trip := results.injection.get("round_trip"):
         back = trip["passages"] - trip["lost"]
         rows.append(["passages that decode back to themselves", f"{count(back)} of {count(trip['passages'])}", ""])

@@ -1,10 +1,12 @@
 """The words of the held-out text in summary.json: what coinages and plain words cost, phase by phase.
 
-    words.{group}                                            how many
+    words.{group}, words.with_row.{count}                    how many
     {phase}.surprisal.{group}.mean, .interval                bits a word
     {phase}.entropy.{group}.mean, .interval                  bits before a word
     {phase}.entropy_reduction.{group}.mean, .interval        bits a word
-    change.base.{phase}.surprisal.{group}, … .interval       difference to the base model on the same words
+    change.{before}.{after}.surprisal.{group}, … .interval   difference on the same words: to the base model, to the
+                                                             phase before, and of the last phase to the initial rows
+    change.{before}.{after}.surprisal.with_row.{count}, …    the same, of words that the training text has so often
     passages.words.{group}, {phase}.passages.bits.{group}    sums over passages, by which the paper compares models
     {phase}.loss.seen.{count}, … .interval, … .tokens        loss of new tokens by how often their form was trained on
 
@@ -12,12 +14,14 @@ Groups: `coinage`, of these `with_row` and `without_row`, and `plain`. Which wor
 say, so that a phase is compared with the base model on the same words, though the base model has no row for them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from wake2vec.geometry.recovery import COUNTS
 from wake2vec.language.comparison import by_passage, ratio
 from wake2vec.language.surprisal import GROUPS, group_masks, kinds_of, mean_of
 
@@ -39,10 +43,33 @@ def summarise_words(frames: Mapping[str, pd.DataFrame], rng: np.random.Generator
         for group in GROUPS:
             for column in ("surprisal", "entropy", "entropy_reduction"):
                 values |= _named(f"{phase}.{column}.{group}.mean", mean_of(frame, masks[group], column, rng))
-            if "base" in frames and phase != "base":
-                change = mean_of(frame, masks[group], "surprisal", rng, frames["base"])
-                values |= _named(f"change.base.{phase}.surprisal.{group}", change)
+    seen = {f"with_row.{name}": mask for name, mask in by_count(first, masks["with_row"]).items()}
+    values |= {f"words.{name}": int(mask.sum()) for name, mask in seen.items()}
+    for before, after in compared_phases(list(frames)):
+        for group, mask in (masks | seen).items():
+            change = mean_of(frames[after], mask, "surprisal", rng, frames[before])
+            values |= _named(f"change.{before}.{after}.surprisal.{group}", change)
     return values
+
+
+def by_count(frame: pd.DataFrame, mask: np.ndarray) -> dict[str, np.ndarray]:
+    """A mask by how often the training text has the word, in any of its forms: [lines] for each class of COUNTS."""
+    counts = frame["count_train"].to_numpy(float, na_value=np.nan)
+    return {name: mask & (counts >= low) & (counts <= high) for name, (low, high) in COUNTS.items()}
+
+
+def compared_phases(phases: Sequence[str]) -> list[tuple[str, str]]:
+    """(before, after) of phases in order: each with the base model, each with the one before it, and the initial rows
+    with the last.
+
+    >>> compared_phases(["base", "init", "p2"])
+    [('base', 'init'), ('base', 'p2'), ('init', 'p2')]
+    """
+    others = [phase for phase in phases if phase != "base"]
+    found = [("base", phase) for phase in others if "base" in phases]
+    found += pairwise(phases)
+    found += [("init", phase) for phase in others[-1:] if "init" in others and phase != "init"]
+    return list(dict.fromkeys(found))
 
 
 def compare_summaries(

@@ -64,7 +64,11 @@ def inject(
     if match == "word":
         whole = _matches_whole(tokenizer, base_rows, forms)
         refused += [
-            {"word": form["word"], "reason": f"{form['form']!r} is cut again by the base's own pre-tokenizer"}
+            {
+                "word": form["word"],
+                "form": form["form"],
+                "reason": f"{form['form']!r} is cut again by the base's own pre-tokenizer",
+            }
             for form, ok in zip(forms, whole, strict=True)
             if not ok
         ]
@@ -77,6 +81,7 @@ def inject(
         refused += [
             {
                 "word": form["word"],
+                "form": form["form"],
                 "reason": f"{form['form']!r} fires {n} < min_fires {min_fires} times in the training text",
             }
             for form, n in zip(forms, counts, strict=True)
@@ -135,7 +140,8 @@ def _word_forms(base: Tokenizer, spec: dict[str, Any], spellings: dict[str, list
     for word, surfaces in spellings.items():
         for surface in surfaces:
             if surface.split() != [surface] or not text_of(surface, False):
-                refused.append({"word": word, "reason": f"{surface!r} is empty or has white space in it"})
+                reason = f"{surface!r} is empty or has white space in it"
+                refused.append({"word": word, "form": surface, "reason": reason})
                 continue
             for start in (True, False):
                 form = entry_of(text_of(surface, start))
