@@ -259,9 +259,9 @@ def test_the_nearest_to_a_random_direction_by_its_law():
     axis = np.array([[0, 0, 2], [0, 0, -3]], np.float32)
     found = random_neighbour(axis, 0)
     assert found["draws"] == 1000 and found["mean"] == pytest.approx(0.5, abs=0.03)
-    assert [found["low"], found["high"]] == pytest.approx([0.025, 0.975], abs=0.01)
+    assert [found["low"], found["high"]] == pytest.approx([0.025, 0.975], abs=0.015)
     alone = random_neighbour(axis, 0, np.array([1]))
-    assert [alone["low"], alone["high"]] == pytest.approx([-0.95, 0.95], abs=0.02)
+    assert [alone["low"], alone["high"]] == pytest.approx([-0.95, 0.95], abs=0.04)
     assert random_neighbour(axis[:0], 0)["low"] is None and random_neighbour(np.zeros((3, 4)), 0)["draws"] is None
 
 
