@@ -177,12 +177,11 @@ def test_the_last_phase_is_read_against_the_one_before_and_the_initial_rows():
     assert "After P3 they cost less than with the initial rows (−2.00 [" in said  # +1.5 and -5.5 on average
     assert "initial rows: twice +1.50 [+1.50,\u00a0+1.50] and 11 times or more −5.50 [" in said
     rows = cells(word_changes_table(values))
-    assert rows[0][1:] == ["initial rows against base model", "P2 against initial rows", "P3 against P2",
-                           "P3 against initial rows"]  # fmt: skip
+    assert rows[0][1:] == ["P2 − initial rows", "P3 − P2", "P3 − initial rows"]
     assert [row[0] for row in rows[1:]] == [
         "coinages with a row (8)", "… seen 2 (4)", "… seen 11+ (4)", "plain words (4)"
     ]  # fmt: skip
-    assert rows[2][3] == "+2.50 [+2.50,\u00a0+2.50]" and rows[4][3] == "0.00 [0.00,\u00a00.00]"
+    assert rows[2][2] == "+2.50 [+2.50,\u00a0+2.50]" and rows[4][2] == "0.00 [0.00,\u00a00.00]"
     leaked = values | {"lexicon_saw_held_out": True}
     assert last_phase(leaked).count("†") == 4 and all("†" in cell for cell in cells(word_changes_table(leaked))[1][1:])
 
@@ -197,9 +196,9 @@ def test_a_change_that_may_be_none_is_not_called_one():
 def test_phases_that_are_missing_one_passage_and_no_coinages():
     said = last_phase(of_frames(phase_frames(("init", "p2"))))
     assert said.startswith("P2 lowered what") and "against the initial rows. By how often" in said
-    assert cells(word_changes_table(of_frames(phase_frames(("init", "p2")))))[0] == ["Words", "P2 against initial rows"]
+    assert cells(word_changes_table(of_frames(phase_frames(("init", "p2")))))[0] == ["Words", "P2 − initial rows"]
     assert last_phase(of_frames(phase_frames(("base", "init")))) == last_phase({}) == ""
-    assert word_changes_table(of_frames(phase_frames(("base",)))).startswith("Not measured")
+    assert word_changes_table(of_frames(phase_frames(("base", "init")))).startswith("Not measured")
     alone = of_frames(phase_frames(passages=1))
     assert alone["change.p2.p3.surprisal.with_row.interval"] is None
     assert last_phase(alone).startswith("P3 changed what the 2 coinages with a row cost: +1.50 bits a word against P2.")
@@ -291,7 +290,7 @@ def test_the_report_shows_the_words(tmp_path, results, summary):
     draw_placeholders(tmp_path / "figures", [*FIGURES, "surprisal"])
     render_model(summary, tmp_path / "tables", tmp_path / "figures", tmp_path / "report.html")
     html = (tmp_path / "report.html").read_text("utf-8")
-    assert html.count('<div class="passage">') == 2 and "Word by word" in html
+    assert html.count('<div class="passage">') == 2 and "Word by word" in html and "P3 − initial rows" in html
     assert re.search(r'<span class="bits-4 coinage" title="[\d.]+ bits, coinage with row">moonbread</span>', html)
     assert (
         html.count('class="bits-')

@@ -78,13 +78,15 @@ def word_changes_table(summary: Summary) -> str:
         if summary.get(f"words.{group}"):
             changes = [_change(summary, pair, group) or NOTHING for pair in pairs]
             rows.append([f"{label} ({count(summary[f'words.{group}'])})", *changes])
-    header = ["Words", *(f"{LABELS[after]} against {LABELS[before]}" for before, after in pairs)]
+    header = ["Words", *(f"{LABELS[after]} − {LABELS[before]}" for before, after in pairs)]
     return table(header, rows, "l" + "r" * len(pairs)) if rows and pairs else NOTHING_MEASURED
 
 
 def successive(summary: Summary) -> list[tuple[str, str]]:
-    """(before, after) of the phases that follow one another, and of the initial rows and the last."""
-    phases = phases_with(summary, "surprisal.plain.mean")
+    """(before, after) of the phases that follow one another, and of the initial rows and the last: those of one
+    tokenizer, since the table of surprisal has the base model.
+    """
+    phases = [phase for phase in phases_with(summary, "surprisal.plain.mean") if phase != "base"]
     whole = [("init", phases[-1])] if "init" in phases[:-1] else []
     return list(dict.fromkeys([*pairwise(phases), *whole]))
 
