@@ -1,7 +1,8 @@
 """Generation probes: what a model writes on from words that training moved much, and from words that it moved little.
 
 A prompt is a few words of the training text that end with the probed word, so that the model meets it as a reader
-would; or it is the user's own. Every prompt is written on at every temperature from several seeds.
+would; or it is the user's own. All phases of a run have the same prompts and seeds, so that they differ by the model
+alone. Every prompt is written on at every temperature from several seeds.
 """
 
 from collections.abc import Mapping, Sequence
