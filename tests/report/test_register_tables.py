@@ -17,6 +17,8 @@ from wake2vec.report.register_tables import (
     register,
     register_table,
     register_tables,
+    sampler,
+    summarise_sampler,
     trial,
     trial_table,
 )
@@ -121,6 +123,19 @@ def test_the_plain_english_is_named():
     assert "2 samples were shorter" in built_in
     assert compared_with(summarise(results())) == ""
     assert "testbed" in compared_with(summarise(results(p1=make_register(plain=None))))
+
+
+def test_the_sampler_is_named_and_a_nucleus_with_what_it_keeps_out():
+    written = [{"prompt": p, "temperature": t, "draw": d} for p in "ab" for t in (1.0, 0.5) for d in range(3)]
+    generation = {"samples": written, "tokens": 60, "top_p": 1.0}
+    made = replace(make_results(phases=("p1",)), metrics={"p1": {"generation": generation}})
+    said = sampler(summarise_sampler(made))
+    assert "the same 2 prompts, at temperature 0.5 and 1, from 3 seeds each, at most 60 tokens" in said
+    assert "the whole distribution" in said and "cannot come" not in said
+    cut = replace(made, metrics={"p1": {"generation": generation | {"top_p": 0.95}}})
+    said = sampler(summarise_sampler(cut))
+    assert "top-p 0.95" in said and "Words outside it cannot come" in said and "whole distribution" not in said
+    assert sampler(summarise_sampler(replace(made, metrics={}))) == ""
 
 
 def test_nothing_was_long_enough():

@@ -15,7 +15,7 @@ from wake2vec.report.results import Results
 
 Summary = Mapping[str, Any]
 Values = Mapping[str, Any]
-USUAL = 1.0  # the temperature that the model's own distribution has: the headline is of the one nearest to it
+USUAL = 1.0  # with a top_p of 1 the model's own distribution: the headline is of the temperature nearest to it
 
 
 class Measure(NamedTuple):
@@ -101,6 +101,22 @@ def summarise_register(results: Results) -> dict[str, Any]:
             values |= {f"{name}.{measure}": found["value"], f"{name}.{measure}.interval": found["interval"]}
             values[f"{name}.{measure}.null"] = held_out(register, group, measure)
     return values
+
+
+def summarise_sampler(results: Results) -> dict[str, Any]:
+    """How samples were drawn, as `sampler.…`: the same at every phase."""
+    generation = next((results.metric(phase, "generation") for phase in results.measured("generation")), {})
+    samples = generation.get("samples") or []
+    if not samples:
+        return {}
+    temperatures = sorted({sample["temperature"] for sample in samples})
+    return {
+        "sampler.temperatures": several([f"{temperature:g}" for temperature in temperatures]),
+        "sampler.prompts": len({sample["prompt"] for sample in samples}),
+        "sampler.seeds": 1 + max(sample["draw"] for sample in samples),
+        "sampler.tokens": generation["tokens"],
+        "sampler.top_p": generation["top_p"],
+    }
 
 
 def tried_measures(summary: Summary) -> dict[str, bool]:
@@ -265,6 +281,26 @@ def register(summary: Summary) -> dict[str, str]:
     where = f"Of {count(summary[f'{name}.samples'])} samples {AFTER.get(phases[-1], 'after P2')}"
     sentence = f"{where} at temperature {summary[f'{name}.temperature']:g}, {several(parts)}."
     return {"Register": sentence} if parts else {}
+
+
+def sampler(summary: Summary) -> str:
+    """How the samples were drawn, and what a nucleus keeps from coming."""
+    if "sampler.top_p" not in summary:
+        return ""
+    prompts, seeds = summary["sampler.prompts"], summary["sampler.seeds"]
+    drawn = (
+        f"Every phase writes on from the same {count(prompts)} prompt{'s' * (prompts != 1)}, at "
+        f"temperature {summary['sampler.temperatures']}, from {count(seeds)} "
+        f"seed{'s' * (seeds != 1)} each, at most {count(summary['sampler.tokens'])} tokens"
+    )
+    top_p = summary["sampler.top_p"]
+    if top_p == 1:
+        return f"{drawn}; tokens are drawn from the whole distribution (top-p 1)."
+    return (
+        f"{drawn}; tokens are drawn from the nucleus alone, the likeliest ones that together have {top_p:g} of the "
+        f"probability (top-p {top_p:g}). Words outside it cannot come, however many they are, so that a sample may "
+        "coin less than the model would."
+    )
 
 
 def compared_with(summary: Summary) -> str:
