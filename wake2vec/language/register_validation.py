@@ -10,10 +10,18 @@ two more kinds of mixture put a known share of training text, or of a loop, into
 
 Half of the held-out passages are mixed, and the Deltas compare with others, as many words of both languages; then the
 other way round.
-A measure orders a mixture when its mean changes in the expected direction with every step of the share, and the 95 %
-interval of Spearman's rho between share and value, over all groups, lies wholly on that side of 0. The interval is that
-of a bootstrap over groups, which share no piece. What a measure expects is written down here (EXPECTED); what has no
-expectation for a kind of mixture is measured and not judged.
+A measure orders a mixture when its mean over groups changes in the expected direction with every step of the share, and
+the 95 % interval of the mean rho lies wholly on that side of 0. Rho is Spearman's between share and value inside a
+group, whose pieces stay the same from share to share; 0 where the value does not change at all. (Over all groups at
+once the same pieces would stand at every share, and rho would grow as groups are fewer.)
+The groups share no piece: the interval is Student's over their rhos, with one further group of rho 0 among them, as
+Agresti & Coull (1998) add trials to a proportion. Without it groups that all have a rho of 1 would leave no width, and
+few of them far too little; with it the coverage is 94 % or more at any noise.
+What a measure expects is written down here (EXPECTED); what has no expectation for a kind of mixture is measured and
+not judged.
+
+Source: A. Agresti & B. A. Coull, "Approximate is better than 'exact' for interval estimation of binomial proportions",
+The American Statistician 52 (1998).
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,11 +29,10 @@ from itertools import cycle, islice
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
+from scipy.stats import rankdata, t
 
 from wake2vec.errors import UserError
 from wake2vec.language.register import (
-    DRAWS,
     MEASURES,
     Instrument,
     Words,
@@ -70,19 +77,27 @@ def spearman(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return (ranks[0] * ranks[1]).sum(-1) / np.where(lengths, lengths, np.nan)
 
 
-def judge_order(
-    values: np.ndarray, expected: int | None, rng: np.random.Generator, draws: int = DRAWS
-) -> dict[str, Any]:
+def mean_interval(rhos: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The ends of the 95 % interval of the mean rho, from the rhos of groups (…, groups).
+
+    >>> [round(float(end), 2) for end in mean_interval(np.ones(11))]
+    [0.73, 1.0]
+    """
+    rhos = np.concatenate([rhos, np.zeros((*rhos.shape[:-1], 1))], -1)
+    groups, mean = rhos.shape[-1], rhos.mean(-1)
+    reach = t.ppf(0.975, groups - 1) * rhos.std(-1, ddof=1) / groups**0.5
+    return np.maximum(mean - reach, -1.0), np.minimum(mean + reach, 1.0)
+
+
+def judge_order(values: np.ndarray, expected: int | None) -> dict[str, Any]:
     """What a measure makes of mixtures: values (groups, shares) of SHARES.
 
-    {"rho", "interval", "by_share": mean and standard deviation over groups, "expected", "orders"}; `orders` is None
-    where nothing is expected.
+    {"rho": mean over groups, "interval", "by_share": mean and standard deviation over groups, "expected", "orders"};
+    `orders` is None where nothing is expected.
     """
-    shares = np.broadcast_to(SHARES, values.shape)
-    picks = rng.integers(0, len(values), (draws, len(values)))
-    drawn = spearman(shares[picks].reshape(draws, -1), values[picks].reshape(draws, -1))
-    rho = float(spearman(shares.ravel(), values.ravel()))
-    low, high = np.quantile(drawn, [0.025, 0.975])  # NaN, and no order, where a draw is constant
+    constant = np.ptp(values, axis=1) == 0
+    rhos = np.where(constant, 0.0, spearman(np.broadcast_to(SHARES, values.shape), values))
+    low, high = map(float, mean_interval(rhos))
     means = values.mean(0)
     orders = None
     if expected is not None:
@@ -91,7 +106,7 @@ def judge_order(
         {"share": share, "mean": float(mean), "sd": float(sd)}
         for share, mean, sd in zip(SHARES, means, values.std(0), strict=True)
     ]
-    return {"rho": rho, "interval": [float(low), float(high)], "expected": expected, "orders": orders} | {
+    return {"rho": float(rhos.mean()), "interval": [low, high], "expected": expected, "orders": orders} | {
         "by_share": by_share
     }
 
@@ -168,7 +183,7 @@ def validate(instrument: Instrument, plain: Sequence[Words], size: int, pieces: 
         "looped": mix_pieces(instrument, loops, groups, against),
     }
     judged = {
-        kind: {name: judge_order(values[name], EXPECTED[kind].get(name), rng) for name in MEASURES}
+        kind: {name: judge_order(values[name], EXPECTED[kind].get(name)) for name in MEASURES}
         for kind, values in mixed.items()
     }
     return {"words": size, "pieces": groups.shape[1], "groups": len(groups), "shares": SHARES, "mixtures": judged}
