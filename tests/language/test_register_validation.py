@@ -11,13 +11,14 @@ from tests.conftest import ROOT
 from wake2vec.errors import UserError
 from wake2vec.language import register_validation
 from wake2vec.language.register import make_instrument, origins
-from wake2vec.language.register_coinages import fusing, judge
+from wake2vec.language.register_coinages import judge, parsing
 from wake2vec.language.register_validation import (
     EXPECTED,
     SHARES,
     disjoint_groups,
     judge_order,
     mean_interval,
+    scrambled,
     spearman,
     twins,
     validate,
@@ -50,17 +51,18 @@ def testbed():
     wake, other = (tuple(map(word_lists, text[:2])) for text in (coined, plain))
     lexicon = build_lexicon(coined[0])
     kind = judge(lexicon, {word for text in wake[0] for word in text}, max_zipf=1.0, min_length=3)
-    fused = fusing(lexicon, ROOT / "data/morphemes.csv", ROOT / "data/false_segmentations.csv")
-    return make_instrument(wake, other, kind, fused, 150), twins(wake[1], TEXT)
+    parse = parsing(lexicon, ROOT / "data/morphemes.csv", ROOT / "data/false_segmentations.csv")
+    return make_instrument(wake, other, kind, parse, 150), twins(wake[1], TEXT)
 
 
 def test_the_battery_orders_mixtures_of_known_shares(testbed):
     instrument, plain = testbed
     found = validate(instrument, plain, size=30, pieces=24, seed=0)["mixtures"]
     for kind, names in {
-        "language": ("coinages", "quoted", "new", "fused", "ratio"),
+        "language": ("coinages", "quoted", "parsed", "fused", "ratio"),
         "copied": ("copied", "longest"),
         "looped": ("distinct_1", "distinct_2"),
+        "scrambled": ("parsed", "unparsed"),
     }.items():
         for name in names:
             judged = found[kind][name]
@@ -70,6 +72,8 @@ def test_the_battery_orders_mixtures_of_known_shares(testbed):
     np.testing.assert_allclose(shares, np.linspace(shares[0], shares[-1], 5), atol=0.005)  # in proportion
     copied = [point["mean"] for point in found["copied"]["copied"]["by_share"]]
     assert copied[-1] == 1 and copied[2] > 0.5
+    noise = {name: [p["mean"] for p in found["scrambled"][name]["by_share"]] for name in ("parsed", "unparsed")}
+    assert noise["unparsed"][-1] > 0.4 and noise["parsed"][-1] < 0.2 * noise["parsed"][0]  # noise is no coining
 
 
 def test_the_plain_twin_is_the_same_text_word_for_word(testbed):
@@ -166,6 +170,13 @@ def test_copies_and_loops_have_the_share_that_they_are_to_have():
     assert with_copies([piece], [other], 0) == [piece] and with_copies([piece], [other], 1) == [other]
     assert with_loops([piece], 0.5) == [list("abcdabab")] and with_loops([piece], 1) == [list("abababab")]
     assert with_loops([piece], 0) == [piece]
+
+
+def test_scrambled_words_keep_their_letters():
+    pieces = [["moonbread", "the"], ["riverling", "a"]]
+    broken = scrambled(pieces, np.random.default_rng(0))
+    assert [[sorted(word) for word in piece] for piece in broken] == [[sorted(w) for w in piece] for piece in pieces]
+    assert broken[0][0] != "moonbread" and broken[1][0] != "riverling"
 
 
 def test_what_is_expected_is_expected_of_measures():

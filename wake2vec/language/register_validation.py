@@ -2,11 +2,12 @@
 
 The testbed writes one text in a plain and in a coined language, word by word the same but for the coinages. From the
 held-out text come groups of pieces of which a known share stands in the coined language and the rest in the plain one;
-two more kinds of mixture put a known share of training text, or of a loop, into every piece:
+three more kinds of mixture put a known share of training text, of a loop, or of broken words into every piece:
 
     language   0 to 1 of a group's pieces are coined
     copied     the first 0 to 1 of each piece's words is a passage of the training text
     looped     the last 0 to 1 of each piece's words repeats the piece's first two words
+    scrambled  the first 0 to 1 of each piece's words has its letters in random order, word by word
 
 Half of the held-out passages are mixed, and the Deltas compare with others, as many words of both languages; then the
 other way round.
@@ -54,7 +55,7 @@ EXPECTED = {
     "language": {
         "coinages": 1,
         "quoted": 1,
-        "new": 1,
+        "parsed": 1,
         "fused": 1,
         "ratio": 1,
         "burrows_wake": -1,
@@ -66,6 +67,7 @@ EXPECTED = {
     },
     "copied": {"copied": 1, "longest": 1},
     "looped": {"distinct_1": -1, "distinct_2": -1},
+    "scrambled": {"unparsed": 1, "parsed": -1},  # noise is no coining: it breaks up the coinages that are there
 }
 
 
@@ -147,6 +149,11 @@ def with_loops(pieces: Sequence[Words], share: float) -> list[Words]:
     return [piece[:n] + list(islice(cycle(piece[:2]), len(piece) - n)) for piece, n in zip(pieces, kept, strict=True)]
 
 
+def scrambled(pieces: Sequence[Words], rng: np.random.Generator) -> list[Words]:
+    """Pieces, each word with its letters in random order."""
+    return [["".join(rng.permutation(list(word))) for word in piece] for piece in pieces]
+
+
 def twins(passages: Sequence[Words], text: Mapping[str, Any]) -> list[Words]:
     """The plain passages that stand in the place of these held-out ones.
 
@@ -173,14 +180,15 @@ def validate(instrument: Instrument, plain: Sequence[Words], size: int, pieces: 
     coined, plain = pieces_of(wake, size), pieces_of(plain, size)
     source = pieces_of(instrument.training, size)
     source = [source[i] for i in rng.choice(len(source), len(coined))]
-    copies, loops = (
-        [make(share) for share in SHARES]
-        for make in (lambda share: with_copies(coined, source, share), lambda share: with_loops(coined, share))
-    )
+    broken = scrambled(coined, rng)
+    copies = [with_copies(coined, source, share) for share in SHARES]
+    loops = [with_loops(coined, share) for share in SHARES]
+    noise = [with_copies(coined, broken, share) for share in SHARES]
     mixed = {
         "language": mix_languages(instrument, coined, plain, groups, against),
         "copied": mix_pieces(instrument, copies, groups, against),
         "looped": mix_pieces(instrument, loops, groups, against),
+        "scrambled": mix_pieces(instrument, noise, groups, against),
     }
     judged = {
         kind: {name: judge_order(values[name], EXPECTED[kind].get(name)) for name in MEASURES}
