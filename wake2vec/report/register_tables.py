@@ -28,7 +28,7 @@ class Measure(NamedTuple):
 
 
 MEASURES = {
-    "coinages": Measure("coinages, %", 100, 1, "coins"),
+    "coinages": Measure("coinages, %", 100, 1, "writes words outside the base language"),
     "quoted": Measure("quoted coinages, %", 100, 1, "quotes coinages"),
     "parsed": Measure("new, of known parts, %", 100, 1, "coins new words of known parts"),
     "unparsed": Measure("new, unparsed, %", 100, 1, "writes new words without known parts"),
@@ -271,7 +271,9 @@ def register(summary: Summary) -> dict[str, str]:
         "coinages": "{}% of the words are coinages",
         "parsed": "{}% are new, which the training text does not have, and of known parts",
         "unparsed": "{}% are new and can be parsed into no known parts",
-        "copied": "{}% stand in runs of " + str(summary["register.copied_run"]) + " words or more copied from it",
+        "copied": "{}% stand in runs of "
+        + str(summary["register.copied_run"])
+        + " words or more copied from the training text",
         "ratio": "the letters are {} bits a character likelier in the Wake than in plain English",
     }
     parts = [
