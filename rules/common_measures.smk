@@ -79,10 +79,10 @@ def coinage_rules(wildcards):
     return {} if is_testbed(wildcards) else rules
 
 
-def drift_at(wildcards):
-    """The drift that a phase's prompts are chosen by: none where no phase has trained rows."""
-    phase = layout.row_phase(model_with(wildcards, wildcards.phase), wildcards.phase)
-    return {} if phase == "init" else {"drift": f"results/{{model}}/metrics/{phase}/drift.json"}
+def prompt_drift(wildcards):
+    """The drift that a run's prompts are chosen by, at every phase alike: none where no phase has trained rows."""
+    drift = layout.prompt_drift(wildcards.model, model_of(wildcards))
+    return {} if drift is None else {"drift": drift}
 
 
 def register_inputs(wildcards):

@@ -24,10 +24,10 @@ rule likelihood:
 
 
 rule generation:
-    """Let a phase's model write on from words that moved much and words that moved little."""
+    """Let a phase's model write on from the run's prompts: words that training moved much, and little."""
     input:
         unpack(model_at),
-        unpack(drift_at),
+        unpack(prompt_drift),
         train=corpus_file("train.txt"),
     output:
         generation="results/{model}/metrics/{phase}/generation.json",

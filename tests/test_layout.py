@@ -46,6 +46,19 @@ def test_p2_may_stand_on_another_state_of_p1():
     ]
 
 
+def test_all_phases_have_the_prompts_of_the_first_phase_that_trained_rows():
+    own = "results/m/metrics/p1/drift.json"
+    assert layout.prompt_drift("m", model(phases=["p1"])) == own
+    assert layout.prompt_drift("m", model()) == own  # P3 on top leaves P1's samples as they are
+    assert layout.prompt_drift("m", model(p2={"start": 250})) == own
+    assert layout.prompt_drift("m", model(start={"from": "a"})) == own
+    theirs = "results/a/metrics/p1/drift.json"
+    for phases in (["p2"], ["p2", "p3"], ["p3"]):
+        assert layout.prompt_drift("m", model(phases=phases, start={"from": "a", "at": "fried"})) == theirs
+    assert layout.prompt_drift("m", model(phases=["p2", "p3"])) == "results/m/metrics/p3/drift.json"
+    assert layout.prompt_drift("m", model(phases=["p2"])) is None
+
+
 def test_tiers_are_folders_or_urls():
     tiers = {"drive": "/drive/My Drive", "cloud": "s3://bucket/wake/", "test": "memory://", "off": None}
     assert layout.tier_folders(tiers, "m", "p2") == {

@@ -37,6 +37,18 @@ def p1_owner(name: str, model: Model) -> str | None:
     return model.start.model if model.start is not None else None
 
 
+def prompt_drift(name: str, model: Model) -> str | None:
+    """The drift that chooses the prompts of all phases of a run: that of the first phase that trained rows, its own P1
+    or the one that it starts from, else P3. None where no phase trained rows.
+
+    >>> prompt_drift("tiny", Model(base="b", corpus="c"))
+    'results/tiny/metrics/p1/drift.json'
+    """
+    if (owner := p1_owner(name, model)) is not None:
+        return f"results/{owner}/metrics/p1/drift.json"
+    return f"results/{name}/metrics/p3/drift.json" if "p3" in model.phases else None
+
+
 def p1_rows(name: str, state: str | int) -> str:
     """The rows of a model's P1 in one state: a name of `settings.STATES`, or a step.
 

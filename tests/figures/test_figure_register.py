@@ -38,10 +38,10 @@ def test_nothing_to_draw_is_said(check, read):
 
 def test_the_trial(check, read):
     values = make_validation()
-    values["mixtures"]["language"]["new"] |= {"rho": None, "interval": [None, None], "orders": False}
+    values["mixtures"]["scrambled"]["parsed"] |= {"rho": None, "interval": [None, None], "orders": False}
     figure = check(draw_validation(values, font_size=14))
     assert [axes.get_title("left") for axes in figure.axes] == [title for title, _, _ in PANELS.values()]
     notes = dict(zip(PANELS, map(read.notes, figure.axes), strict=True))
     assert notes["coinages"] == "rho 0.90, in order" and notes["distinct_2"] == "rho −0.90, in order"
-    assert notes["burrows"] == "rho 0.01, not in order" and notes["new"] == "rho undefined, not in order"
+    assert notes["burrows"] == "rho 0.01, not in order" and notes["parsed"] == "rho 0.90 and undefined, not in order"
     np.testing.assert_allclose(figure.axes[0].containers[0].lines[0].get_ydata(), [6, 7.5, 9, 10.5, 12])

@@ -129,8 +129,9 @@ MODEL = {"head": "native", "precision": "float32", "quantisation": "none"}
 
 def test_every_prompt_at_every_temperature_from_every_seed(files):
     settings = {"temperatures": [0.5, 1.2], "tokens": 5, "prompts": 2, "own": ["Who <b>", "“A"], "seeds": 3}
-    samples = generate_phase(files, MODEL, settings | {"top_p": 0.95, "seed": 7})["samples"]
-    assert len(samples) == 4 * 2 * 3
+    values = generate_phase(files, MODEL, settings | {"top_p": 0.95, "seed": 7})
+    samples = values["samples"]
+    assert len(samples) == 4 * 2 * 3 and (values["tokens"], values["top_p"]) == (5, 0.95)
     found = {(s["prompt"], s["temperature"], s["draw"]): s for s in samples}
     assert len(found) == len(samples) and {prompt for prompt, _, _ in found} == {
         "One fine day the riverling", "Moonbread", "Who <b>", "“A"

@@ -28,7 +28,7 @@ from wake2vec.language.register import (
     sample_words,
     shuffled,
 )
-from wake2vec.language.register_coinages import fusing, judge, rates
+from wake2vec.language.register_coinages import judge, parsing, rates
 from wake2vec.storage import write_csv, write_json, write_text
 
 LEXICON = pd.DataFrame(
@@ -73,12 +73,14 @@ def test_what_a_coinage_is(word, kind):
     assert kinds()(word) == kind
 
 
-def test_a_fused_compound_is_two_known_words_in_one_coinage():
-    fused = fusing(LEXICON, ROOT / "data/morphemes.csv", ROOT / "data/false_segmentations.csv")
-    assert [fused(word) for word in ("moonbread", "unriverly", "quarkling")] == [True, False, False]
-    found = rates(["moonbread", "the", "moonbread", "breadriver", "quarkling"], kinds(), fused)
-    assert found == {"coinages": 0.8, "quoted": 0.6, "new": 0.2, "fused": 0.6}
-    assert rates([], kinds(), fused)["coinages"] == 0
+def test_new_words_are_of_known_parts_or_not_and_may_be_fused():
+    parse = parsing(LEXICON, ROOT / "data/morphemes.csv", ROOT / "data/false_segmentations.csv")
+    methods = {"moonbread": "compound", "unriverly": "affix", "quarkling": "none", "thiefreyasyand": "none"}
+    assert {word: parse(word) for word in methods} == methods
+    piece = ["moonbread", "the", "breadriver", "unriverly", "thiefreyasyand", "recpes", "moonbread", "quarkling"]
+    found = rates(piece, kinds(), parse)
+    assert found == {"coinages": 7 / 8, "quoted": 3 / 8, "parsed": 2 / 8, "unparsed": 2 / 8, "fused": 3 / 8}
+    assert rates([], kinds(), parse)["coinages"] == 0
 
 
 @pytest.mark.parametrize(
@@ -146,7 +148,7 @@ def made():
     wake, plain = ((language(rng, of, 12), language(rng, of, 8)) for of in (True, False))
     training = {word for text in wake[0] for word in text}
     kind = judge(LEXICON, training, max_zipf=1.0, min_length=3)
-    instrument = make_instrument(wake, plain, kind, lambda word: False, 40)
+    instrument = make_instrument(wake, plain, kind, lambda word: "none", 40)
     return SimpleNamespace(instrument=instrument, wake=wake, plain=plain, rng=rng)
 
 
@@ -295,7 +297,7 @@ def test_a_phase_is_measured_from_files(made, files):
     ]  # fmt: skip
     first, second = values["samples"]
     assert (first["sample"], first["copied"], first["longest"], first["words"]) == (0, 1, 20, 25)
-    assert (second["copied"], second["new"], second["distinct_1"]) == (0, 1, 0.1)
+    assert (second["copied"], second["unparsed"], second["distinct_1"]) == (0, 1, 0.1)
     [landmark] = values["landmarks"]
     assert landmark["held_out"]["coinages"]["mean"] > 3 * landmark["plain"]["coinages"]["mean"]
     assert landmark["shuffled"]["copied"]["mean"] < 0.2

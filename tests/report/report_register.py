@@ -4,7 +4,7 @@ from wake2vec.language.register import MEASURES
 from wake2vec.language.register_validation import EXPECTED, SHARES
 
 LEVELS = {"longest": 5.5, "ratio": 0.25, "burrows": -0.02, "cosine": 0.1}
-MIXED = ("language", "copied", "looped")
+MIXED = tuple(EXPECTED)
 
 
 def make_register(phase="p1", temperatures=(0.5, 1.0), samples=24, plain="plain"):

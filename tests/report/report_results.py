@@ -213,7 +213,7 @@ def make_history(rng, phase):
 def make_metrics(rng, phase, phases, forms, testbed, bits, leak):
     metrics = {"likelihood": make_likelihood(phase, bits, forms, leak)}
     if phase in ("p1", "p2", "p3"):
-        metrics["generation"] = {"samples": make_samples()}
+        metrics["generation"] = {"samples": make_samples(), "tokens": 60, "top_p": 1.0}
         metrics["register"] = make_register(phase)
     if phase not in ROW_PHASES:
         return metrics
@@ -277,7 +277,7 @@ def make_samples():
     ]
     return [
         {"seeded_with": "high-drift" if i % 2 else "low-drift", "token": HOSTILE[i], "prompt": f"The {HOSTILE[i]}",
-         "temperature": 0.8, "seed": i, "text": f" {text}" if text else ""}
+         "temperature": 0.8, "seed": i, "draw": 0, "text": f" {text}" if text else ""}
         for i, text in enumerate(texts)
     ]  # fmt: skip
 

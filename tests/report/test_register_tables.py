@@ -17,6 +17,8 @@ from wake2vec.report.register_tables import (
     register,
     register_table,
     register_tables,
+    sampler,
+    summarise_sampler,
     trial,
     trial_table,
 )
@@ -58,10 +60,10 @@ def test_what_follows_in_a_sentence():
         group["values"]["coinages"]["value"] = 0.061
     assert read(values, "coinages") == "Undecided at every temperature."
     assert read(make_register(temperatures=(1.0,)), "copied") == "More at 1."
-    assert read(make_register(temperatures=(0.5, 0.6)), "new") == "Less at every temperature."
+    assert read(make_register(temperatures=(0.5, 0.6)), "parsed") == "Less at every temperature."
     partly = make_register(temperatures=(0.5, 0.6, 0.7))
-    partly["groups"][-2]["values"]["new"]["value"] = None
-    assert read(partly, "new") == "Less at 0.5 and 0.6."
+    partly["groups"][-2]["values"]["parsed"]["value"] = None
+    assert read(partly, "parsed") == "Less at 0.5 and 0.6."
 
 
 def test_a_measure_that_failed_its_trial_is_not_read(made):
@@ -81,8 +83,13 @@ def test_the_headline_leaves_out_what_failed_its_trial():
     whole = register(summarise(results(make_validation(), p1=make_register())))["Register"]
     assert "Of 24 samples" in whole and "12.0% of the words are coinages (held-out Wake 6.0 [4.8,\xa07.2])" in whole
     assert "0.50 bits a character" in whole
-    part = register(summarise(results(make_validation(failed=("ratio", "new")), p1=make_register())))["Register"]
-    assert "bits a character" not in part and "does not have" not in part and "12.0% of the words" in part
+    part = register(summarise(results(make_validation(failed=("ratio", "parsed")), p1=make_register())))["Register"]
+    assert (
+        "bits a character" not in part
+        and "does not have" not in part
+        and "no known parts (" in part
+        and "12.0% of the words" in part
+    )
     assert register(summarise(results())) == {}
     everything = tuple(MEASURES)
     assert register(summarise(results(make_validation(everything), p1=make_register()))) == {}
@@ -106,11 +113,11 @@ def test_the_trial_in_a_table_and_a_sentence(made):
     assert orders(made.register_validation)["cosine"] is False
     said = trial(summarise(made))
     assert (
-        said.startswith("13 of 15 scales")
+        said.startswith("14 of 16 scales")
         and "Burrows’s Delta (plain − Wake) and Cosine Delta (plain − Wake) did not" in said
     )
     assert (
-        trial(summarise(results(make_validation(()), p1=make_register()))) == "All 15 scales put the mixtures in order."
+        trial(summarise(results(make_validation(()), p1=make_register()))) == "All 16 scales put the mixtures in order."
     )
     assert trial(summarise(results(p1=make_register()))) == ""
 
@@ -121,6 +128,19 @@ def test_the_plain_english_is_named():
     assert "2 samples were shorter" in built_in
     assert compared_with(summarise(results())) == ""
     assert "testbed" in compared_with(summarise(results(p1=make_register(plain=None))))
+
+
+def test_the_sampler_is_named_and_a_nucleus_with_what_it_keeps_out():
+    written = [{"prompt": p, "temperature": t, "draw": d} for p in "ab" for t in (1.0, 0.5) for d in range(3)]
+    generation = {"samples": written, "tokens": 60, "top_p": 1.0}
+    made = replace(make_results(phases=("p1",)), metrics={"p1": {"generation": generation}})
+    said = sampler(summarise_sampler(made))
+    assert "the same 2 prompts, at temperature 0.5 and 1, from 3 seeds each, at most 60 tokens" in said
+    assert "the whole distribution" in said and "cannot come" not in said
+    cut = replace(made, metrics={"p1": {"generation": generation | {"top_p": 0.95}}})
+    said = sampler(summarise_sampler(cut))
+    assert "top-p 0.95" in said and "Words outside it cannot come" in said and "whole distribution" not in said
+    assert sampler(summarise_sampler(replace(made, metrics={}))) == ""
 
 
 def test_nothing_was_long_enough():

@@ -17,14 +17,15 @@ def test_three_branches_share_one_p1(fresh):
     assert (jobs["p1"], jobs["initial_rows"], jobs["regimes"], jobs["state_at"]) == (1, 1, 1, 3)
     assert (jobs["p2"], jobs["report"], jobs["likelihood"], jobs["generation"]) == (3, 3, 9, 3)
     assert jobs["geometry"] == jobs["recovery"] == 3  # of the rows that each began with
-    assert "p3" not in jobs and "change" not in jobs
+    assert jobs["change"] == 1  # of the shared P1: all three write on from the prompts that it chooses
+    assert "p3" not in jobs
 
 
 def test_p2_of_a_run_may_stand_on_a_regime_of_its_own_p1(fresh):
     edit = {"models": {"tiny": {"p2": {"start": "plateau"}}}}
     jobs = fresh.would_run("results/tiny/report.html", edit=edit)
     assert (jobs["p1"], jobs["regimes"], jobs["state_at"], jobs["p2"], jobs["p3"]) == (1, 1, 1, 1, 1)
-    assert (jobs["geometry"], jobs["change"]) == (3, 3)  # P2's prompts are chosen by the drift of the rows it stands on
+    assert (jobs["geometry"], jobs["change"]) == (3, 2)  # P2's prompts are P1's
 
 
 def test_an_evolved_run_continues_a_p1_without_initial_rows_of_its_own(fresh):

@@ -34,9 +34,9 @@ from wake2vec.language.register import of_every_prompt
 PERCENT = 100.0
 PANELS = {  # measure: title, unit, factor
     "coinages": ("Coinages", "of words (%)", PERCENT),
-    "new": ("New coinages", "of words (%)", PERCENT),
-    "fused": ("Fused compounds", "of words (%)", PERCENT),
     "ratio": ("Letters: Wake or plain", "bits a character", 1.0),
+    "parsed": ("New, of known parts", "of words (%)", PERCENT),
+    "unparsed": ("New, unparsed", "of words (%)", PERCENT),
     "copied": ("Copied words", "of words (%)", PERCENT),
     "longest": ("Longest copy", "words", 1.0),
     "distinct_1": ("Distinct-1", "of words (%)", PERCENT),
@@ -50,7 +50,7 @@ LANDMARKS = {
     "shuffled": Look("shuffled Wake", ORANGE, (0, (1, 1.5))),
 }
 MIXTURES = {"language": ("coined pieces (%)", BLUE, "o"), "copied": ("copied words (%)", PURPLE, "s")}
-MIXTURES |= {"looped": ("looped words (%)", ORANGE, "^")}
+MIXTURES |= {"looped": ("looped words (%)", ORANGE, "^"), "scrambled": ("scrambled words (%)", GREY, "D")}
 
 
 def draw_register(
@@ -129,36 +129,39 @@ def _band_key(look: Look) -> tuple[Patch, Line2D]:
 def draw_validation(validation: Mapping[str, Any], *, width: float = WIDTH, font_size: float = FONT_SIZE) -> Figure:
     """Draw the values of register_validation.json: each measure on mixtures of known shares, and Spearman's rho.
 
-    A measure is drawn on the kind of mixture that it is expected to order.
+    A measure is drawn on the kinds of mixture that it is expected to order.
     """
-    judged = [
-        (kind, name, found)
-        for kind, measures in validation["mixtures"].items()
-        for name, found in measures.items()
-        if found["expected"] is not None and name in PANELS
-    ]
-    judged.sort(key=lambda one: list(PANELS).index(one[1]))
+    mixtures = validation["mixtures"]
+    judged = {
+        name: {kind: found[name] for kind, found in mixtures.items() if found[name]["expected"] is not None}
+        for name in PANELS
+    }
     with context(font_size):
         figure = new_figure(width, 2.05 * width)
-        panels = figure.subplots(-(-len(judged) // 2), 2, squeeze=False, sharex=True)
-        for axes, (kind, name, found) in zip(panels.ravel(), judged, strict=False):
+        panels = figure.subplots(len(PANELS) // 2, 2, sharex=True)
+        for axes, (name, kinds) in zip(panels.ravel(), judged.items(), strict=True):
             title, unit, factor = PANELS[name]
-            label, color, marker = MIXTURES[kind]
-            x = 100 * np.array([point["share"] for point in found["by_share"]])
-            mean, spread = (factor * np.array([number(p[part]) for p in found["by_share"]]) for part in ("mean", "sd"))
-            look = Look(label, color, "-", marker)
-            marks.points(axes, x, mean, look, list(zip(mean - spread, mean + spread, strict=True)))
-            verdict = "in order" if found["orders"] else "not in order"
-            marks.heading(axes, title, f"rho {_two(found['rho'])}, {verdict}")
+            for kind, found in kinds.items():
+                x = 100 * np.array([point["share"] for point in found["by_share"]])
+                parts = (factor * np.array([number(p[part]) for p in found["by_share"]]) for part in ("mean", "sd"))
+                mean, spread = parts
+                marks.points(axes, x, mean, _mixture(kind), list(zip(mean - spread, mean + spread, strict=True)))
+                axes.set_xticks(x)
+            rhos = " and ".join(_two(found["rho"]) for found in kinds.values())
+            verdict = "in order" if all(found["orders"] for found in kinds.values()) else "not in order"
+            marks.heading(axes, title, f"rho {rhos}, {verdict}")
             axes.set_ylabel(unit)
-            axes.set_xticks(x)
         for axes in panels[-1]:
             axes.set_xlabel("share mixed in (%)")
         figure.align_ylabels()
-        kinds = dict.fromkeys(kind for kind, _, _ in judged)
-        keys = [Look(MIXTURES[kind][0], MIXTURES[kind][1], "-", MIXTURES[kind][2]) for kind in kinds]
-        marks.key(figure, [(marks.line_key(look, marker=True), look.label) for look in keys])
+        shown = [kind for kind in MIXTURES if any(kind in kinds for kinds in judged.values())]
+        marks.key(figure, [(marks.line_key(_mixture(kind), marker=True), _mixture(kind).label) for kind in shown])
         return finish(figure)
+
+
+def _mixture(kind: str) -> Look:
+    label, color, marker = MIXTURES[kind]
+    return Look(label, color, "-", marker)
 
 
 def _two(value: Any) -> str:

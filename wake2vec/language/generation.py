@@ -1,7 +1,8 @@
 """Generation probes: what a model writes on from words that training moved much, and from words that it moved little.
 
 A prompt is a few words of the training text that end with the probed word, so that the model meets it as a reader
-would; or it is the user's own. Every prompt is written on at every temperature from several seeds.
+would; or it is the user's own. All phases of a run have the same prompts and seeds, so that they differ by the model
+alone. Every prompt is written on at every temperature from several seeds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -70,9 +71,9 @@ def write_on(
 ) -> list[str]:
     """What the model writes after `prompt`, at most `tokens` tokens, for each (temperature, seed) in `draws`.
 
-    Nucleus sampling (Holtzman et al. 2020). All draws of a prompt are one batch, so that nothing is padded, and each
-    has a random generator of its own: a text is that of its prompt, temperature and seed. Of the checkpoint's own
-    generation settings only its end of text is used.
+    Nucleus sampling (Holtzman et al. 2020), with a top_p of 1 from the model's whole distribution. All draws of a
+    prompt are one batch, so that nothing is padded, and each has a random generator of its own: a text is that of its
+    prompt, temperature and seed. Of the checkpoint's own generation settings only its end of text is used.
     """
     import torch
     from transformers import GenerationConfig, LogitsProcessorList
@@ -140,4 +141,4 @@ def generate_phase(paths: Mapping[str, str], model: Mapping[str, Any], settings:
             probe | {"temperature": temperature, "seed": seed, "draw": i % len(seeds), "text": text}
             for i, ((temperature, seed), text) in enumerate(zip(draws, texts, strict=True))
         ]
-    return {"samples": samples}
+    return {"samples": samples, "tokens": settings["tokens"], "top_p": settings["top_p"]}

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from wake2vec.language import register_delta as delta
-from wake2vec.language.register_coinages import fusing, judge, rates
+from wake2vec.language.register_coinages import COINED, judge, parsing, rates
 from wake2vec.language.register_copying import COPIED, copying, distinct
 from wake2vec.language.register_ratio import Model, fit_pair, ratio
 from wake2vec.storage import read_text, read_values
@@ -35,7 +35,7 @@ from wake2vec.text.corpus import passages_of
 from wake2vec.text.lexicon import read_lexicon
 from wake2vec.text.words import WORD, normalise, words
 
-OF_PIECES = ("coinages", "quoted", "new", "fused", "copied", "longest", "distinct_1", "distinct_2", "ratio")
+OF_PIECES = (*COINED, "copied", "longest", "distinct_1", "distinct_2", "ratio")
 OF_POOLS = ("burrows_wake", "burrows_plain", "burrows", "cosine_wake", "cosine_plain", "cosine")
 MEASURES = OF_PIECES + OF_POOLS
 LANDMARKS = ("held_out", "plain", "shuffled")
@@ -51,7 +51,7 @@ class Instrument:
     """What pieces are measured with: made once, from the training texts and the held-out ones."""
 
     kind: Callable[[str], str]
-    fused: Callable[[str], bool]
+    parse: Callable[[str], str]
     training: list[Words]
     scale: delta.Scale
     letters: tuple[Model, Model]  # of the Wake, and of plain English
@@ -122,13 +122,13 @@ def make_instrument(
     wake: tuple[list[Words], list[Words]],
     plain: tuple[list[Words], list[Words]],
     kind: Callable[[str], str],
-    fused: Callable[[str], bool],
+    parse: Callable[[str], str],
     frequent: int,
 ) -> Instrument:
     """An instrument from (training, held-out) passages of the Wake and of plain English."""
     scale = delta.fit_scale(wake[0], plain[0], frequent)
     held_out = {"wake": wake[1], "plain": plain[1]}
-    return Instrument(kind, fused, wake[0], scale, fit_pair(wake[0], plain[0]), held_out)
+    return Instrument(kind, parse, wake[0], scale, fit_pair(wake[0], plain[0]), held_out)
 
 
 def read_instrument(paths: Mapping[str, str], settings: Mapping[str, Any]) -> Instrument:
@@ -144,15 +144,15 @@ def read_instrument(paths: Mapping[str, str], settings: Mapping[str, Any]) -> In
     lexicon = read_lexicon(paths["lexicon"])
     limits = {name: settings[name] for name in ("max_zipf", "min_length")}
     kind = judge(lexicon, frozenset(word for text in wake[0] for word in text), **limits)
-    fused = fusing(lexicon, paths["morphemes"], paths["blocklist"])
-    return make_instrument(wake, plain, kind, fused, settings["frequent"])
+    parse = parsing(lexicon, paths["morphemes"], paths["blocklist"])
+    return make_instrument(wake, plain, kind, parse, settings["frequent"])
 
 
 def measure(instrument: Instrument, pieces: Sequence[Words]) -> Measured:
     """Measure pieces, all of equally many words."""
     columns: dict[str, Any] = copying(pieces, instrument.training)
-    found = [rates(piece, instrument.kind, instrument.fused) for piece in pieces]
-    columns |= {name: [rate[name] for rate in found] for name in ("coinages", "quoted", "new", "fused")}
+    found = [rates(piece, instrument.kind, instrument.parse) for piece in pieces]
+    columns |= {name: [rate[name] for rate in found] for name in COINED}
     columns |= {f"distinct_{n}": [distinct(piece, n) for piece in pieces] for n in (1, 2)}
     columns["ratio"] = ratio(*instrument.letters, pieces)
     values = np.array([columns[name] for name in OF_PIECES], float).reshape(len(OF_PIECES), len(pieces)).T

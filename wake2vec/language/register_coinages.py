@@ -4,6 +4,11 @@ A word is a coinage when the lexicon has it as one; else when English does not k
 lexicon's `max_zipf`), it is no name of the training text, no numeral and not drawn out, and long enough. How often it
 occurs does not matter. It is *quoted* when it stands in the training text, and *new* when it does not. A name that the
 training text lacks cannot be told from a coinage by its letters, and counts as one, in the landmarks as well.
+
+A model that puts tokens together at random writes new words too (recpes, thiefreyasyand). So new words are told apart
+by the segmenter that parses the lexicon: *parsed* into affixes and a known root or into two known words, or *unparsed*.
+Neither is sure. A word that is opaque or merges its parts is unparsed though it be coined, so that the share is read
+against the Wake's own; and of strings that are glued from two words cut at random one in twenty is parsed by chance.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -16,7 +21,7 @@ from wake2vec.text.lexicon import kept, malformed, zipf, zipf_table
 from wake2vec.text.morphology import Segmenter, read_blocklist, read_morphemes
 
 NAME = "name"  # how the lexicon's reason for leaving a name out begins
-KINDS = ("plain", "quoted", "new")
+COINED = ("coinages", "quoted", "parsed", "unparsed", "fused")
 
 
 def judge(
@@ -40,19 +45,25 @@ def judge(
     return kind
 
 
-def fusing(lexicon: pd.DataFrame, morphemes: str, blocklist: str) -> Callable[[str], bool]:
-    """A function that says whether a normalised word is two known words run together (`Segmenter`'s compound)."""
+def parsing(lexicon: pd.DataFrame, morphemes: str, blocklist: str) -> Callable[[str], str]:
+    """A function from a normalised word to how it is parsed: "affix", "compound" or "none" (`Segmentation.method`)."""
     segmenter = Segmenter(read_morphemes(morphemes), read_blocklist(blocklist), zipf_table(), frequent_words(lexicon))
-    return cache(lambda word: segmenter.segment(word).method == "compound")
+    return cache(lambda word: segmenter.segment(word).method)
 
 
-def rates(piece: list[str], kind: Callable[[str], str], fused: Callable[[str], bool]) -> Mapping[str, float]:
-    """Shares of a piece's words: coinages, the quoted and the new ones among them, and those that are fused."""
+def rates(piece: list[str], kind: Callable[[str], str], parse: Callable[[str], str]) -> Mapping[str, float]:
+    """Shares of a piece's words: COINED, as the module says; `fused` are coinages that run two known words together.
+
+    `coinages` is the sum of `quoted`, `parsed` and `unparsed`.
+    """
     kinds = [kind(word) for word in piece]
-    words = max(len(piece), 1)
-    return {
-        "coinages": sum(found != "plain" for found in kinds) / words,
-        "quoted": kinds.count("quoted") / words,
-        "new": kinds.count("new") / words,
-        "fused": sum(found != "plain" and fused(word) for word, found in zip(piece, kinds, strict=True)) / words,
+    parsed = [found != "plain" and parse(word) for word, found in zip(piece, kinds, strict=True)]
+    new = [method for method, found in zip(parsed, kinds, strict=True) if found == "new"]
+    counts = {
+        "coinages": len(kinds) - kinds.count("plain"),
+        "quoted": kinds.count("quoted"),
+        "parsed": len(new) - new.count("none"),
+        "unparsed": new.count("none"),
+        "fused": parsed.count("compound"),
     }
+    return {name: counts[name] / max(len(piece), 1) for name in COINED}

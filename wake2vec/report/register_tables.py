@@ -15,7 +15,7 @@ from wake2vec.report.results import Results
 
 Summary = Mapping[str, Any]
 Values = Mapping[str, Any]
-USUAL = 1.0  # the temperature that the model's own distribution has: the headline is of the one nearest to it
+USUAL = 1.0  # with a top_p of 1 the model's own distribution: the headline is of the temperature nearest to it
 
 
 class Measure(NamedTuple):
@@ -28,9 +28,10 @@ class Measure(NamedTuple):
 
 
 MEASURES = {
-    "coinages": Measure("coinages, %", 100, 1, "coins"),
+    "coinages": Measure("coinages, %", 100, 1, "writes words outside the base language"),
     "quoted": Measure("quoted coinages, %", 100, 1, "quotes coinages"),
-    "new": Measure("new coinages, %", 100, 1, "coins new words"),
+    "parsed": Measure("new, of known parts, %", 100, 1, "coins new words of known parts"),
+    "unparsed": Measure("new, unparsed, %", 100, 1, "writes new words without known parts"),
     "fused": Measure("fused compounds, %", 100, 1, "fuses words"),
     "copied": Measure("copied words, %", 100, 1, "copies"),
     "longest": Measure("longest copy, words", 1, 1, "copies at a stretch"),
@@ -47,8 +48,8 @@ MEASURES = {
 LANDMARKS = {"held_out": "Held-out Wake", "plain": "Plain", "shuffled": "Shuffled"}
 UNREAD = "Not read: it did not order mixtures of known shares."
 ORDERS = "register.orders."
-HEADLINE = ("coinages", "new", "copied", "ratio")
-MIXTURES = {"language": "coined", "copied": "copied", "looped": "looped"}
+HEADLINE = ("coinages", "parsed", "unparsed", "copied", "ratio")
+MIXTURES = {"language": "coined", "copied": "copied", "looped": "looped", "scrambled": "scrambled"}
 MARKS = {"below": " ↓", "within": "", "above": " ↑", None: ""}
 WORDS = {"below": "less", "within": "undecided", "above": "more"}
 
@@ -72,14 +73,13 @@ def usual(groups: Sequence[Values]) -> Values | None:
 
 
 def orders(validation: Values) -> dict[str, bool]:
-    """Whether each measure ordered the mixtures that it was expected to order; empty where nothing was tried."""
-    mixtures = (validation.get("mixtures") or {}).values()
-    return {
-        name: found["orders"]
-        for measures in mixtures
-        for name, found in measures.items()
-        if found["expected"] is not None
-    }
+    """Whether each measure ordered all mixtures that it was expected to order; empty where nothing was tried."""
+    passed: dict[str, bool] = {}
+    for measures in (validation.get("mixtures") or {}).values():
+        for name, found in measures.items():
+            if found["expected"] is not None:
+                passed[name] = passed.get(name, True) and found["orders"]
+    return {name: passed[name] for name in MEASURES if name in passed}
 
 
 def summarise_register(results: Results) -> dict[str, Any]:
@@ -101,6 +101,22 @@ def summarise_register(results: Results) -> dict[str, Any]:
             values |= {f"{name}.{measure}": found["value"], f"{name}.{measure}.interval": found["interval"]}
             values[f"{name}.{measure}.null"] = held_out(register, group, measure)
     return values
+
+
+def summarise_sampler(results: Results) -> dict[str, Any]:
+    """How samples were drawn, as `sampler.…`: the same at every phase."""
+    generation = next((results.metric(phase, "generation") for phase in results.measured("generation")), {})
+    samples = generation.get("samples") or []
+    if not samples:
+        return {}
+    temperatures = sorted({sample["temperature"] for sample in samples})
+    return {
+        "sampler.temperatures": several([f"{temperature:g}" for temperature in temperatures]),
+        "sampler.prompts": len({sample["prompt"] for sample in samples}),
+        "sampler.seeds": 1 + max(sample["draw"] for sample in samples),
+        "sampler.tokens": generation["tokens"],
+        "sampler.top_p": generation["top_p"],
+    }
 
 
 def tried_measures(summary: Summary) -> dict[str, bool]:
@@ -208,7 +224,8 @@ def kinds_table(results: Results) -> str:
             ]
             kind = "all prompts" if one["kind"] == EVERY else one["kind"]
             rows.append([LABELS[phase], kind, count(one["samples"]), *cells])
-    header = ["After", "Prompts", "Samples", "Coinages, %", "New coinages, %", "Copied words, %", "Letters, bits"]
+    header = ["After", "Prompts", "Samples", "Coinages, %", "New, of known parts, %", "New, unparsed, %"]
+    header += ["Copied words, %", "Letters, bits"]
     return table(header, once(rows), "llr" + "r" * len(HEADLINE)) if rows else NOTHING_MEASURED
 
 
@@ -252,8 +269,11 @@ def register(summary: Summary) -> dict[str, str]:
     name, tried = f"{phases[-1]}.register", tried_measures(summary)
     said = {
         "coinages": "{}% of the words are coinages",
-        "new": "{}% are coinages that the training text does not have",
-        "copied": "{}% stand in runs of " + str(summary["register.copied_run"]) + " words or more copied from it",
+        "parsed": "{}% are new, which the training text does not have, and of known parts",
+        "unparsed": "{}% are new and can be parsed into no known parts",
+        "copied": "{}% stand in runs of "
+        + str(summary["register.copied_run"])
+        + " words or more copied from the training text",
         "ratio": "the letters are {} bits a character likelier in the Wake than in plain English",
     }
     parts = [
@@ -265,6 +285,26 @@ def register(summary: Summary) -> dict[str, str]:
     where = f"Of {count(summary[f'{name}.samples'])} samples {AFTER.get(phases[-1], 'after P2')}"
     sentence = f"{where} at temperature {summary[f'{name}.temperature']:g}, {several(parts)}."
     return {"Register": sentence} if parts else {}
+
+
+def sampler(summary: Summary) -> str:
+    """How the samples were drawn, and what a nucleus keeps from coming."""
+    if "sampler.top_p" not in summary:
+        return ""
+    prompts, seeds = summary["sampler.prompts"], summary["sampler.seeds"]
+    drawn = (
+        f"Every phase writes on from the same {count(prompts)} prompt{'s' * (prompts != 1)}, at "
+        f"temperature {summary['sampler.temperatures']}, from {count(seeds)} "
+        f"seed{'s' * (seeds != 1)} each, at most {count(summary['sampler.tokens'])} tokens"
+    )
+    top_p = summary["sampler.top_p"]
+    if top_p == 1:
+        return f"{drawn}; tokens are drawn from the whole distribution (top-p 1)."
+    return (
+        f"{drawn}; tokens are drawn from the nucleus alone, the likeliest ones that together have {top_p:g} of the "
+        f"probability (top-p {top_p:g}). Words outside it cannot come, however many they are, so that a sample may "
+        "coin less than the model would."
+    )
 
 
 def compared_with(summary: Summary) -> str:

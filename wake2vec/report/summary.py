@@ -23,7 +23,7 @@ from wake2vec.errors import UserError
 from wake2vec.language.comparison import DRAWS, paired_change
 from wake2vec.report.multiplicity import adjusted, compared
 from wake2vec.report.objective_tables import term_values
-from wake2vec.report.register_tables import summarise_register
+from wake2vec.report.register_tables import summarise_register, summarise_sampler
 from wake2vec.report.results import PHASES, Results
 from wake2vec.report.word_values import loss_by_count, summarise_words
 
@@ -50,7 +50,8 @@ def summarise(results: Results, seed: int = 0, draws: int = DRAWS) -> dict[str, 
         values |= _recovery(phase, results.metric(phase, "recovery"))
         values |= compared(phase, results.metrics.get(phase, {}))
     values = adjusted(values)
-    values |= _changes(results, np.random.default_rng(seed), draws) | summarise_register(results)
+    values |= _changes(results, np.random.default_rng(seed), draws)
+    values |= summarise_sampler(results) | summarise_register(results)
     return values | summarise_words(results.surprisals, np.random.default_rng(seed))
 
 

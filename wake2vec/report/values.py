@@ -27,6 +27,7 @@ SENTENCES = {
     "entropy_reduction": surprisal_tables.entropy_reduction,
     "what_was_run": findings.what_was_run,
     "rarity": findings.rarity,
+    "sampler": register_tables.sampler,
     "register": register_tables.compared_with,
     "register_trial": register_tables.trial,
 }

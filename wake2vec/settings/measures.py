@@ -28,10 +28,10 @@ class Geometry(Settings):
 class Generation(Settings):
     temperatures: tuple[float, ...] = setting((0.5, 0.8, 1.0, 1.2), "of sampling", min_length=1)
     tokens: int = setting(60, "length of a sample", ge=1)
-    prompts: int = setting(4, "prompts seeded with high-drift and as many with low-drift words", ge=1)
+    prompts: int = setting(4, "words to prompt with that the first trained rows turned most, and as many least", ge=1)
     own: tuple[Annotated[str, Field(min_length=1)], ...] = setting((), "prompts of yours, word for word")
     seeds: int = setting(3, "samples of each prompt at each temperature", ge=1)
-    top_p: float = setting(0.95, "nucleus", gt=0, le=1)
+    top_p: float = setting(1.0, "nucleus; 1: the whole distribution", gt=0, le=1)
     seed: int = setting(0, "of sampling", ge=0)
 
     @model_validator(mode="after")
