@@ -134,7 +134,7 @@ def _download(config: Any, parameters: int) -> dict[str, Any]:
 
 
 def _merge(estimate, model: Mapping[str, Any], architecture: Mapping[str, Any], head: str, rows: int) -> int:
-    """Main memory that merging takes: base, rows and adapter in float32, and the matrices that join base and new rows."""
+    """Main memory that merging takes: base, rows, adapter, and the matrices that join base and new rows, in float32."""
     last = model["phases"][-1]
     held = {"precision": "float32", "quantisation": "none"}
     numbers = estimate(model | held | {last: model[last] | dict.fromkeys(held)}, last, rows)
