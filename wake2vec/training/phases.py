@@ -198,7 +198,8 @@ def _identity(name: str, path: str | Path) -> str:
     return sha256(path)
 
 
-AFTERWARDS = ("keep", "keep_checkpoints", "start")  # settings that change nothing of how a phase trains
+# settings that change nothing of how a phase trains
+AFTERWARDS = ("keep", "checkpoint_every", "keep_checkpoints", "start")
 
 
 def _begin(state: Path, paths, settings, model) -> str:

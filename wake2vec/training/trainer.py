@@ -250,6 +250,7 @@ class Loop(TrainerCallback):
         if self.checkpoint is None:
             self.trainer.evaluate()
             return
+        state.save_steps = args.save_steps  # the checkpoint's state has that of its own time
         running = resume.read_scalars(self.checkpoint)["running"]
         self.trainer._tr_loss.fill_(running["loss"])
         self.trainer._globalstep_last_logged = running["logged_at"]
