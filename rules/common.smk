@@ -143,8 +143,11 @@ def trained_model(phase):
     return settings("head", "precision", "quantisation", "evaluation", "seed", phase=phase)
 
 
+KEEPING = ("checkpoint_every", "keep_checkpoints")
+
+
 def trained_phase(phase):
-    return block(phase, "precision", "quantisation")
+    return block(phase, "precision", "quantisation", *KEEPING)
 
 
 def training_inputs(phase):
@@ -206,6 +209,13 @@ def tiers_of(phase):
         return json.dumps(layout.tier_folders(study.tiers, wildcards.model, phase))
 
     return of
+
+
+def keeping_of(phase):
+    """A `resources` function: how often a phase's checkpoints are saved and how many stay, as JSON like the tiers. No
+    `params`: nothing of the training depends on it.
+    """
+    return lambda wildcards: getattr(model_of(wildcards), phase).model_dump_json(include=set(KEEPING))
 
 
 def p3_trains_adapters(name):

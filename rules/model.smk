@@ -37,7 +37,7 @@ rule merged:
         "../envs/wake2vec.yaml"
     threads: 2
     params:
-        model=settings("head", "precision"),
+        model=settings("head"),
     message:
         "{wildcards.model}: merging rows and adapter into the base"
     script:

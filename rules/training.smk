@@ -18,6 +18,7 @@ rule p1:
     resources:
         gpu=gpu_of,
         tiers=tiers_of("p1"),
+        keeping=keeping_of("p1"),
     params:
         phase=trained_phase("p1"),
         model=trained_model("p1"),
@@ -92,6 +93,7 @@ rule p2:
     resources:
         gpu=gpu_of,
         tiers=tiers_of("p2"),
+        keeping=keeping_of("p2"),
     params:
         phase=trained_phase("p2"),
         model=trained_model("p2"),
@@ -133,6 +135,7 @@ rule p3:
     resources:
         gpu=gpu_of,
         tiers=tiers_of("p3"),
+        keeping=keeping_of("p3"),
     params:
         phase=trained_phase("p3"),
         model=trained_model("p3"),

@@ -12,7 +12,7 @@ with job(snakemake) as provenance:
     states, values, history = rows_phase(
         "p1",
         dict(snakemake.input.items()),
-        snakemake.params.phase,
+        snakemake.params.phase | json.loads(snakemake.resources.keeping),
         snakemake.params.model,
         state,
         json.loads(snakemake.resources.tiers),

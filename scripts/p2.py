@@ -10,7 +10,7 @@ from wake2vec.training.phases import adapter_phase
 with job(snakemake) as provenance:
     values, history = adapter_phase(
         dict(snakemake.input.items()),
-        snakemake.params.phase,
+        snakemake.params.phase | json.loads(snakemake.resources.keeping),
         snakemake.params.model,
         Path(snakemake.params.state),
         Path(snakemake.output[0]),

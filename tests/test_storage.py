@@ -1,7 +1,11 @@
 """Whole files or none; tensors read without torch."""
 
+import errno
 import json
 import math
+import os
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -77,6 +81,25 @@ def test_publish_moves_in_order_and_overwrites(tmp_path):
         (tmp_path / "in" / name).write_text(name)
     storage.publish(tmp_path / "in", tmp_path / "out", ("a", "b"))
     assert (tmp_path / "out/a").read_text() == "a" and not (tmp_path / "in/a").exists()
+
+
+def test_publish_copies_from_another_disk_and_hides_no_other_error(tmp_path, monkeypatch):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a").write_bytes(bytes(range(256)))
+    replace = os.replace
+
+    def across(code, source, target):
+        if Path(source).parent != Path(target).parent:
+            raise OSError(code, os.strerror(code), str(source))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", partial(across, errno.EACCES))
+    with pytest.raises(PermissionError):
+        storage.publish(tmp_path / "in", tmp_path / "out", ("a",))
+    monkeypatch.setattr(os, "replace", partial(across, errno.EXDEV))
+    storage.publish(tmp_path / "in", tmp_path / "out", ("a",))
+    assert (tmp_path / "out/a").read_bytes() == bytes(range(256)) and not (tmp_path / "in/a").exists()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a"]
 
 
 def test_a_compact_result_is_one_line_and_the_same_values(tmp_path):

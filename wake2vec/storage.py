@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,11 +54,21 @@ def flush(path: Path) -> None:
 
 
 def publish(folder: Path, out: Path, names: tuple[str, ...]) -> None:
-    """Move finished files out of a scratch folder on the same disk, each flushed and renamed in one step, in order."""
+    """Move finished files out of a scratch folder, in order, each flushed and whole from its first moment on.
+
+    A scratch folder may lie on another disk (a `state/` that is a link to fast storage): from there they are copied.
+    """
     out.mkdir(parents=True, exist_ok=True)
     for name in names:
         flush(folder / name)
-        os.replace(folder / name, out / name)
+        try:
+            os.replace(folder / name, out / name)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            with atomic_path(out / name) as temporary:
+                shutil.copyfile(folder / name, temporary)
+            (folder / name).unlink()
     flush(out)
 
 

@@ -74,8 +74,11 @@ def test_bytes_to_fetch_to_keep_and_to_merge(planned):
     assert needs["disk"]["p1"]["state"] == 3 * (2 * one + factored + 2 * one)
     assert needs["disk"]["p1"]["published"] == 3 * 2 * one
     assert needs["disk"]["p2"] == {"checkpoint": 12 * 5_586_944, "state": 48 * 5_586_944, "published": 4 * 5_586_944}
-    joined = 2 * (32_000 + 44_990) * 2048
-    assert needs["merge"] == 2 * 1_100_048_384 + 2 * one + 4 * 5_586_944 + 2 * joined
+    # merging is in float32, whatever the run's precision
+    joined = 4 * (32_000 + 44_990) * 2048
+    assert needs["merge"] == 4 * 1_100_048_384 + 2 * one + 4 * 5_586_944 + 2 * joined
+    assert needs["merged"] == 4 * 1_100_048_384 + 2 * one
+    assert f"float32, takes {needs['merged'] / GIB:.1f} GiB" in page(needs)
 
 
 def merged(model, change):

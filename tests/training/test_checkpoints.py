@@ -148,11 +148,21 @@ def test_keep_checkpoints_says_how_many_stay(run, tmp_path):
 
 
 def test_what_changes_nothing_of_the_training_does_not_train_again(run, tmp_path, whole, capsys):
-    settings = ROWS | {"keep": "final", "keep_checkpoints": 1}
+    settings = ROWS | {"keep": "final", "keep_checkpoints": 1, "checkpoint_every": 3}
     again, values, history = p1(run, tmp_path / "whole", settings)
     assert "trained already with these settings and inputs" in capsys.readouterr().err
     assert values["resumed_from"] == 12 and values["kept"] == "final"
     assert same(again, whole[0]) and history.equals(whole[2])
+
+
+def test_checkpoints_may_come_more_often_from_where_a_run_goes_on(run, tmp_path, whole):
+    """As after a machine that goes away too soon for the checkpoints that it was to leave."""
+    shutil.rmtree(tmp_path / "whole/state/checkpoint-12")
+    settings = ROWS | {"checkpoint_every": 1, "keep_checkpoints": 5}
+    again, values, history = p1(run, tmp_path / "whole", settings)
+    assert values["resumed_from"] == 10 and same(again, whole[0]) and history.equals(whole[2])
+    found = [path.name for path in checkpoints_of(tmp_path / "whole/state")]
+    assert found == ["checkpoint-12", "checkpoint-11", "checkpoint-10"]
 
 
 def test_a_save_that_works_at_the_second_try_loses_nothing(run, tmp_path, whole, monkeypatch):

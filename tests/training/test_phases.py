@@ -9,9 +9,11 @@ from wake2vec.bases.checkpoint import base_rows
 from wake2vec.errors import UserError
 from wake2vec.language.likelihood import score_phase
 from wake2vec.model.assemble import assemble
+from wake2vec.model.loss import cross_entropy
+from wake2vec.model.rows import head_of, hidden_states
 from wake2vec.settings import Adapter, Alignment, Rows
 from wake2vec.storage import load_arrays, read_values, save_arrays, write_json
-from wake2vec.training import phases, trainer
+from wake2vec.training import objectives, phases, trainer
 
 
 def same(a, b):
@@ -191,6 +193,45 @@ def test_p3_draws_rows_to_their_parts_and_logs_every_term(run, tmp_path):
         "grad_norm_term",
     ):
         assert np.isfinite(logged[name]).all() and (logged[name] >= 0).all()
+
+
+@pytest.mark.parametrize("pieces", [1, 2])
+def test_a_step_of_p3_is_its_batches_mean_and_the_objective_once(run, tmp_path, monkeypatch, pieces):
+    """The gradient by hand, on all sequences at once; and the history's lines, of which the last is between two."""
+    terms, gradients, losses = [], [], []
+    made, start, norm = objectives.Objective.terms, trainer.PhaseTrainer.__init__, trainer.PhaseTrainer._get_grad_norm
+
+    def in_pieces(self, learner, args, texts, settings, progress, parts, **options):
+        start(self, learner, args, texts, settings, progress, pieces, **options)
+
+    def counted(self, new, step):
+        terms.append((step, made(self, new, step)))
+        return terms[-1][1]
+
+    def by_hand(self, model, grad_norm=None):
+        rows = [model.causal.get_input_embeddings().new, model.causal.get_output_embeddings().new]
+        ids = torch.from_numpy(self.texts.blocks[torch.cat(self.blocks_of_step).numpy()])
+        assert ids.shape == (8, 32)
+        model.causal.get_input_embeddings().in_place = False  # for `grad`
+        hidden = hidden_states(model.causal, ids)[:, :-1].flatten(0, 1)
+        loss = cross_entropy(hidden, ids[:, 1:].flatten(), *head_of(model.causal), repeatable=True)
+        loss = loss + model.objective.weighted(made(model.objective, rows[0], self.state.global_step))
+        gradients.append([(row.grad.clone(), g) for row, g in zip(rows, torch.autograd.grad(loss, rows), strict=True)])
+        losses.append(float(loss))
+        return norm(self, model, grad_norm)
+
+    monkeypatch.setattr(objectives.Objective, "terms", counted)
+    monkeypatch.setattr(trainer.PhaseTrainer, "__init__", in_pieces)
+    monkeypatch.setattr(trainer.PhaseTrainer, "_get_grad_norm", by_hand)
+    settings = block(Alignment, steps=3, accumulate=4, lambda_morpheme=20.0, max_grad_norm=0.0)
+    _, values, history = phases.rows_phase("p3", run, settings, MODEL, tmp_path / "state")
+    assert values["batch_in_parts"] == pieces and [step for step, _ in terms] == [0, 1, 2]
+    for found, expected in (pair for step in gradients for pair in step):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+    logged = history.set_index("step").loc[[2, 3]]
+    assert logged["train_loss"].tolist() == pytest.approx([(losses[0] + losses[1]) / 2, losses[2]], rel=1e-5)
+    for name in ("morpheme", "repulsion", "norm"):
+        assert logged[f"loss_{name}"].tolist() == [float(terms[1][1][name]), float(terms[2][1][name])]
 
 
 def test_p3_can_train_the_adapters_too(run, p2_block, tmp_path):

@@ -27,7 +27,7 @@ def test_a_run_killed_at_any_moment_publishes_the_same_bytes(run, tmp_path, phas
     settings = {
         "p1": lambda: block(Rows, rows="factored", snapshot_every=4, accumulate=2, patience=2),
         "p2": lambda: block(Adapter, dropout=0.2),
-        "p3": lambda: block(Alignment, optimizer="adafactor"),
+        "p3": lambda: block(Alignment, optimizer="adafactor", steps=11, batch=1, accumulate=2),
     }[phase]()
     (tmp_path / "job.json").write_text(json.dumps({"paths": run, "settings": settings, "model": MODEL | made}))
     seed = random.randrange(10**6)

@@ -91,6 +91,7 @@ EDITS = {
         {"lexicon": 1, "morphology": 1, **FROM_TOKENIZER, **TRIAL},
     ),
     "a mirror for checkpoints": ({"tiers": {"mirror": "memory://elsewhere", "safety": "/nowhere"}}, {}),
+    "how often checkpoints are saved": (notebook(p1={"checkpoint_every": 2}, p3={"keep_checkpoints": 1}), {}),
     "a regime's threshold": (notebook(regimes={"fried_gap": 0.1}), {"regimes": 1, **OF_A_MODEL}),
     "an unused recipe": ({"recipes": {"other": {"seed": 1}}}, {}),
 }

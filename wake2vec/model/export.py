@@ -3,6 +3,10 @@
 What comes out is what transformers itself writes, and nothing of wake2vec is needed to load it: AutoModelForCausalLM
 and AutoTokenizer do. A quantised run is merged into the unquantised base, because merging into four bits would shift
 the logits.
+
+It is float32 whatever the run's precision. Rows and adapters are float32, and what they add to a weight is often less
+than half a step of bfloat16 there: merged into bfloat16, most of a gentle adapter would be gone. The base is read as
+its checkpoint has it, and float32 holds all of float16 and bfloat16. Who wants half the size loads it with a `dtype`.
 """
 
 import json
@@ -33,7 +37,7 @@ def export(paths: Mapping[str, Any], model: Mapping[str, Any], out: str | Path) 
     """Write the checkpoint into the folder `out`, whole or not at all, and return the values of merged.json.
 
     paths: manifest, tokenizer (tokenizer.json, with tokenizer_config.json beside it), rows, and what the model has of
-    adapter and body. model: head, and precision, which the checkpoint is saved in; a quantisation is passed over.
+    adapter and body. model: head; a precision or quantisation is passed over.
 
     Returns files (name -> sha256, bytes), architecture, tied, rows (of the merged matrices), new_rows and dtype.
     """
@@ -44,12 +48,11 @@ def export(paths: Mapping[str, Any], model: Mapping[str, Any], out: str | Path) 
         paths["manifest"],
         **{name: paths.get(name) for name in ("rows", "adapter", "body")},
         head=model["head"],
-        precision=model["precision"],
         merge=True,
         device="cpu",
     )
     new_rows = len(causal.get_input_embeddings().new)
-    tied = join(causal, model["precision"])
+    tied = join(causal)
     checkpoint, tokenizer = folder_of(paths["manifest"]), Path(paths["tokenizer"]).parent
     with whole_folder(Path(out)) as folder:
         for name in TOKENIZER_FILES:
@@ -65,7 +68,7 @@ def export(paths: Mapping[str, Any], model: Mapping[str, Any], out: str | Path) 
         "tied": tied,
         "rows": causal.config.vocab_size,
         "new_rows": new_rows,
-        "dtype": model["precision"],
+        "dtype": str(causal.dtype).removeprefix("torch."),
         "files": files,
     }
 

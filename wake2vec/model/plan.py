@@ -59,6 +59,7 @@ def plan(
         "disk": {phase: _disk(numbers, phase, model[phase]) for phase, numbers in phases.items()},
         "download": _download(settings, architecture["parameters"]),
         "merge": _merge(estimate, model, architecture, head, rows),
+        "merged": _merged(architecture, head, rows),
         "overwrites_head": model["head"] == "tie_all" and not architecture["tied"],
     }
     tight = any(gpu["left"] < 0 or gpu["left_unfused"] < 0 for gpu in needs["gpus"])
@@ -133,15 +134,23 @@ def _download(config: Any, parameters: int) -> dict[str, Any]:
 
 
 def _merge(estimate, model: Mapping[str, Any], architecture: Mapping[str, Any], head: str, rows: int) -> int:
-    """Main memory that merging takes: unquantised base, rows, adapter, and the matrices that join base and new rows."""
-    import torch
-
+    """Main memory that merging takes: base, rows, adapter, and the matrices that join base and new rows, in float32."""
     last = model["phases"][-1]
-    whole = model | {"quantisation": "none", last: model[last] | {"precision": None, "quantisation": None}}
-    numbers = estimate(whole, last, rows)
+    held = {"precision": "float32", "quantisation": "none"}
+    numbers = estimate(model | held | {last: model[last] | dict.fromkeys(held)}, last, rows)
+    return sum(numbers[name] for name in ("base", "new_rows", "adapter")) + _joined(architecture, head, rows)
+
+
+def _merged(architecture: Mapping[str, Any], head: str, rows: int) -> int:
+    """Bytes of the merged checkpoint's weights, float32: the transformer, and the matrices of base and new rows."""
+    base = (1 if architecture["tied"] else 2) * architecture["rows"] * architecture["hidden"]
+    return 4 * (architecture["parameters"] - base) + _joined(architecture, head, rows)
+
+
+def _joined(architecture: Mapping[str, Any], head: str, rows: int) -> int:
+    """Bytes of base and new rows in one float32 matrix, or in two where embedding and head differ."""
     matrices = 1 if head == "tie_all" or (architecture["tied"] and head == "shared") else 2
-    joined = (architecture["rows"] + rows) * architecture["hidden"] * getattr(torch, model["precision"]).itemsize
-    return numbers["base"] + numbers["new_rows"] + numbers["adapter"] + matrices * joined
+    return matrices * 4 * (architecture["rows"] + rows) * architecture["hidden"]
 
 
 def _advice(

@@ -230,12 +230,12 @@ def _disk(needs: Mapping[str, Any]) -> str:
         for phase, disk in needs["disk"].items()
     ]
     header = ["phase", "a checkpoint", "its folder in `state/`, at its fullest", "its results"]
-    download, precision = needs["download"], needs["settings"]["precision"]
+    download = needs["download"]
     return (
         f"## Disk and main memory (GiB)\n\n{_table(header, lines)}A folder in `state/` holds `keep_checkpoints` and "
         "the one that is being written, each with the best state of its time, and snapshots; it can be deleted when "
         "its phase is done.\n\n"
         f"The base's weights, {WEIGHTS[needs['base']['kind']]}, take {gib(download['bytes'])} GiB "
-        f"({download['dtype']}). Merging rows and adapter into the unquantised base ({precision}) takes "
-        f"{gib(needs['merge'])} GiB of main memory."
+        f"({download['dtype']}). Merging rows and adapter into the unquantised base takes {gib(needs['merge'])} GiB of "
+        f"main memory; the checkpoint that comes of it, float32, takes {gib(needs['merged'])} GiB."
     )

@@ -178,26 +178,24 @@ def rows_of(causal: nn.Module) -> dict[str, np.ndarray]:
     return {name: tensor.detach().float().cpu().numpy().copy() for name, tensor in rows.items()}
 
 
-def join(causal: nn.Module, precision: str) -> bool:
-    """Undo the split, in place, to save the model as a plain one: everything in `precision`, on each side one matrix
-    of base rows and then new rows. Returns whether the two sides are one matrix, which the configuration then says.
+def join(causal: nn.Module) -> bool:
+    """Undo the split of a float32 model, in place, to save it as a plain one: on each side one matrix of base rows and
+    then new rows. Returns whether the two sides are one matrix, which the configuration then says.
 
     One matrix more than the model has is in memory at a time. The modules are plain ones: the model is for saving, not
     for running (Gemma's embedding has lost its scale, which is not among the weights).
     """
-    dtype = getattr(torch, precision)
     embedding, head = causal.get_input_embeddings(), causal.get_output_embeddings()
     tied = head.base is embedding.base and head.new is embedding.new
-    rows = nn.Parameter(torch.cat([embedding.base.to(dtype), embedding.new.to(dtype)]), requires_grad=False)
+    rows = nn.Parameter(torch.cat([embedding.base, embedding.new]), requires_grad=False)
     causal.set_input_embeddings(nn.Embedding(*rows.shape, device="meta"))
     causal.get_input_embeddings().weight = rows
     del embedding
     if not tied:
-        rows = nn.Parameter(torch.cat([head.base.to(dtype), head.new.to(dtype)]), requires_grad=False)
+        rows = nn.Parameter(torch.cat([head.base, head.new]), requires_grad=False)
     causal.set_output_embeddings(nn.Linear(*reversed(rows.shape), bias=False, device="meta"))
     causal.get_output_embeddings().weight = rows
     causal.config.vocab_size, causal.config.tie_word_embeddings = len(rows), tied
-    causal.to(dtype)
     return tied
 
 

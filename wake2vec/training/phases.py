@@ -59,6 +59,7 @@ def rows_phase(
 
     fingerprint = _begin(state, paths, settings, model)
     _check_positions(phase, paths["manifest"], settings, model)
+    _check_texts(phase, paths, settings)
     causal = _assemble(paths, model, train_adapter=settings.get("adapters") == "train")
     train_rows(causal, settings["train"])
     _check_something_trains(causal, paths)
@@ -199,7 +200,8 @@ def _identity(name: str, path: str | Path) -> str:
     return sha256(path)
 
 
-AFTERWARDS = ("keep", "keep_checkpoints", "start")  # settings that change nothing of how a phase trains
+# settings that change nothing of how a phase trains
+AFTERWARDS = ("keep", "checkpoint_every", "keep_checkpoints", "start")
 
 
 def _begin(state: Path, paths, settings, model) -> str:
@@ -224,6 +226,24 @@ def _check_positions(phase: str, manifest: Path, settings, model) -> None:
             raise UserError(
                 f"{key}: {length} is more than the {most} positions that the base has (max_position_embeddings in its "
                 f"config.json). Accepted: {most} or less."
+            )
+
+
+NEEDED = {  # for a text to have a line: keys of its corpus, and what else
+    "synthetic": (("synthetic.forms", "synthetic.sentences"), "above 0, and known prefixes, roots and suffixes in it"),
+    "lexicon": (("lexicon.min_count",), "low enough for a coinage to be kept"),
+}
+
+
+def _check_texts(phase: str, paths, settings) -> None:
+    """Raise UserError where a text that is to be trained on is empty."""
+    for name in settings["texts"]:
+        if name in NEEDED and not read_text(paths[name]).strip():
+            keys, what = NEEDED[name]
+            corpus = f"corpora.{Path(paths[name]).parent.name}"
+            raise UserError(
+                f"{phase}.texts: {paths[name]} is empty, so that there is no text `{name}` to train on. It needs "
+                f"{' and '.join(f'{corpus}.{key}' for key in keys)} {what}; or leave `{name}` out of {phase}.texts."
             )
 
 

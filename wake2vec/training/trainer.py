@@ -53,23 +53,25 @@ class Learner(nn.Module):
         super().__init__()
         self.causal, self.objective = causal, objective
         self.step = 0  # of the optimizer, for the objective's random pairs
+        self.times = 1.0  # what the objective counts in this pass; 0 where another pass of the step has it
         self.record, self.recorded = False, {}
 
     def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
-        """Mean next-token cross-entropy of ids [batch, sequence] in nats, plus the weighted objective."""
-        recording = self.record and self.training and self.objective is not None
+        """Mean next-token cross-entropy of ids [batch, sequence] in nats, plus `times` the weighted objective."""
+        aligning = self.objective is not None and self.times > 0
+        recording = aligning and self.record and self.training
         if self.objective is not None:
             self.causal.get_input_embeddings().in_place = not recording
         hidden = hidden_states(self.causal, input_ids)[:, :-1].flatten(0, 1)
         loss = cross_entropy(hidden, input_ids[:, 1:].flatten(), *head_of(self.causal), repeatable=recording)
-        if self.objective is None:
+        if not aligning:
             return loss
         new = self.causal.get_input_embeddings().new
         terms = self.objective.terms(new, self.step)
         if recording:
             weights = {"lm": 1.0, **self.objective.weights}
             self.recorded = _term_logs({"lm": loss, **terms}, weights, new)
-        return loss + self.objective.weighted(terms)
+        return loss + self.times * self.objective.weighted(terms)
 
 
 class PhaseTrainer(Trainer):
@@ -96,24 +98,31 @@ class PhaseTrainer(Trainer):
         self.best: dict[str, Any] | None = None  # the best state's file, as manifests name it
         self.seconds = 0.0  # spent by the processes before this one
         self.began = time.monotonic()
-        self.blocks_of_step: list[int] = []
+        self.blocks_of_step: list[torch.Tensor] = []  # on the device: to read them there costs a wait
         self.asked_to_stop = threading.Event()
 
     # One step ---------------------------------------------------------------------------------------------------------
 
     def training_step(self, model, inputs, num_items_in_batch=None):
-        """The gradient of one batch, in as many pieces as memory needs; the sum is the whole batch's."""
-        self.blocks_of_step += inputs["index"].tolist()
+        """The gradient of one batch, in as many pieces as memory needs; the sum is the whole batch's.
+
+        The objective is the same for all batches of an optimizer step. It is made once, in the last pass, and counts
+        there what it is divided by.
+        """
+        self.blocks_of_step.append(inputs["index"])
         ids = inputs["input_ids"]
-        loss = 0.0
-        for piece in ids.chunk(self.parts):
+        pieces, loss = ids.chunk(self.parts), 0.0
+        for number, piece in enumerate(pieces, 1):
             self.share = len(piece) / len(ids)
+            last = self.accelerator.sync_gradients and number == len(pieces)
+            model.times = self.current_gradient_accumulation_steps / self.share if last else 0.0
             loss = loss + super().training_step(model, {"input_ids": piece}, num_items_in_batch)
         return loss
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         model.step = self.state.global_step
-        model.record = (self.state.global_step + 1) % self.args.logging_steps == 0
+        step = self.state.global_step + 1
+        model.record = step % self.args.logging_steps == 0 or step == self.state.max_steps  # as they are logged
         loss = model(**inputs)
         return loss if self.share == 1 else loss * self.share
 
@@ -121,18 +130,20 @@ class PhaseTrainer(Trainer):
         """Called before the optimizer's step: nothing that is not a number may reach the weights."""
         norm = super()._get_grad_norm(model, grad_norm=grad_norm)
         if not np.isfinite(float(norm)):
-            step, blocks = self.state.global_step + 1, ", ".join(map(str, sorted(self.blocks_of_step)))
+            step, blocks = self.state.global_step + 1, sorted(torch.cat(self.blocks_of_step).tolist())
             raise Diverged(
                 f"{self.progress.name} step {step}: the gradient is {float(norm)}, so the loss is no longer a number, "
-                f"in blocks {blocks} of {len(self.texts.blocks)} (of {self.texts.blocks.shape[1]} tokens each) of the "
-                "training text."
+                f"in blocks {', '.join(map(str, blocks))} of {len(self.texts.blocks)} "
+                f"(of {self.texts.blocks.shape[1]} tokens each) of the training text."
             )
         self.blocks_of_step = []
         return norm
 
     def log(self, logs, start_time=None) -> None:
         """A line of the history; P3's has its terms."""
-        super().log(logs | self.model.recorded if "loss" in logs else logs, start_time)
+        if "loss" in logs:
+            logs, self.model.recorded = logs | self.model.recorded, {}
+        super().log(logs, start_time)
 
     # Evaluation -------------------------------------------------------------------------------------------------------
 
@@ -239,6 +250,7 @@ class Loop(TrainerCallback):
         if self.checkpoint is None:
             self.trainer.evaluate()
             return
+        state.save_steps = args.save_steps  # the checkpoint's state has that of its own time
         running = resume.read_scalars(self.checkpoint)["running"]
         self.trainer._tr_loss.fill_(running["loss"])
         self.trainer._globalstep_last_logged = running["logged_at"]
@@ -284,8 +296,8 @@ class _Blocks(torch.utils.data.Dataset):
 
 
 def _term_logs(terms: Mapping[str, torch.Tensor], weights: Mapping[str, float], new: torch.Tensor) -> dict[str, float]:
-    """Each term's value, and the norm of its weighted gradient on the new rows, before clipping: float32, this
-    batch's.
+    """Each term's value, and the norm of its weighted gradient on the new rows, before clipping: float32. The language
+    model's are those of a step's last batch.
     """
     logs = {}
     for name, term in terms.items():
