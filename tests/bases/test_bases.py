@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wake2vec.bases.checkpoint import base_rows, folder_of, manifest_of, register
+from wake2vec.bases.checkpoint import base_rows, folder_of, manifest_of, register, stored_type
 from wake2vec.bases.describe import architecture_of, describe_base
 from wake2vec.bases.pretrain import pretrain, unigram_bits_per_byte
 from wake2vec.errors import UserError
@@ -123,6 +123,7 @@ def test_shards_and_half_precision(base, tmp_path):
     np.testing.assert_array_equal(
         base_rows(tmp_path / "manifest.json")["head"], model.lm_head.weight.detach().float().numpy()
     )
+    assert (stored_type(tmp_path / "manifest.json"), stored_type(base)) == ("bfloat16", "float32")
     shard = max(tmp_path.glob("*.safetensors"))
     shard.write_bytes(shard.read_bytes()[:-1])
     with pytest.raises(UserError, match=f"{shard.name} is no complete safetensors file"):

@@ -24,8 +24,9 @@ def p1(run, settings, folder, model=MODEL):
     return phases.rows_phase("p1", run, settings, model, folder / "state")
 
 
-def test_p1_trains_the_new_rows_and_lowers_the_loss(run, p1_block, tmp_path):
+def test_p1_trains_the_new_rows_and_lowers_the_loss(run, p1_block, tmp_path, capsys):
     states, values, history = p1(run, p1_block, tmp_path)
+    assert values["base_dtype"] == "float32" and "rounded" not in capsys.readouterr().err
     start = load_arrays(run["rows"])
     assert states["final"]["rows"].keys() == start.keys() == {"embedding.new", "head.new"}
     assert all(rows.dtype == np.float32 for rows in states["final"]["rows"].values())
@@ -149,10 +150,12 @@ def test_p2_full_trains_the_body_and_leaves_the_rows(run, tmp_path):
     assert scored["bits_per_byte"] == pytest.approx(values["best_heldout_bits_per_byte"], abs=1e-6)
 
 
-def test_all_phases_learn_on_a_four_bit_base_in_bfloat16(run, tmp_path):
+def test_all_phases_learn_on_a_four_bit_base_in_bfloat16(run, tmp_path, capsys):
     """As the study's large bases are trained: rows, then adapters around them, then rows within these."""
     model = MODEL | {"precision": "bfloat16", "quantisation": "nf4"}
-    states, _, history = phases.rows_phase("p1", run, block(Rows), model, tmp_path / "p1")
+    states, values, history = phases.rows_phase("p1", run, block(Rows), model, tmp_path / "p1")
+    assert (values["hyperparameters"]["precision"], values["base_dtype"]) == ("bfloat16", "float32")
+    assert "precision: bfloat16: the checkpoint's float32 weights are rounded" in capsys.readouterr().err
     losses = [history["heldout_loss"].dropna()]
     save_arrays(tmp_path / "rows.safetensors", states["final"]["rows"])
     assert all(array.dtype == np.float32 for array in states["final"]["rows"].values())

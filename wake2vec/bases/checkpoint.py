@@ -19,6 +19,9 @@ import numpy as np
 from wake2vec.errors import UserError
 from wake2vec.storage import load_arrays, read_values, sha256
 
+# safetensors' names of types, and the significant bits of theirs
+TYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+BITS = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 
 
@@ -61,6 +64,14 @@ def base_rows(manifest_path: str | Path, sides: Sequence[str] = ("embedding", "h
     names = {"embedding": manifest["embedding"]} | ({} if manifest["tied"] else {"head": manifest["head"]})
     index = weight_files(folder)
     return {side: load_arrays(folder / index[name], [name])[name] for side, name in names.items() if side in sides}
+
+
+def stored_type(manifest_path: str | Path) -> str:
+    """What a checkpoint's embedding is stored in: "float32", "bfloat16", …"""
+    manifest, folder = read_values(manifest_path), folder_of(manifest_path)
+    name = manifest["embedding"]
+    dtype = header(folder / weight_files(folder)[name])[name]["dtype"]
+    return TYPES.get(dtype, dtype)
 
 
 def shards(folder: Path) -> list[str]:

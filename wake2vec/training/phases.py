@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from wake2vec.bases.checkpoint import BITS, check_files, positions, stored_type
 from wake2vec.errors import UserError
 from wake2vec.storage import (
     atomic_path,
@@ -144,6 +145,10 @@ def adapter_phase(
 def _assemble(paths, model, train_adapter: bool = False):
     from wake2vec.model.assemble import assemble
 
+    stored, held = stored_type(paths["manifest"]), model["precision"]
+    if BITS.get(stored, 0) > BITS[held]:
+        said = f"the checkpoint's {stored} weights are rounded to it, base rows too"
+        print(f"precision: {held}: {said}", file=sys.stderr, flush=True)
     if model["head"] == "tie_all" and not read_values(paths["manifest"])["tied"]:
         said = "puts the embedding in the place of this base's head, and what the head has learnt is lost"
         print(f"head: tie_all {said}. `head: native` keeps it.", file=sys.stderr, flush=True)
@@ -206,8 +211,6 @@ AFTERWARDS = ("keep", "checkpoint_every", "keep_checkpoints", "start")
 
 def _begin(state: Path, paths, settings, model) -> str:
     """Take the phase's state folder and check its inputs, before any long work; returns the fingerprint."""
-    from wake2vec.bases.checkpoint import check_files
-
     hashes = {name: _identity(name, path) for name, path in sorted(paths.items()) if path is not None}
     settings = {name: value for name, value in settings.items() if name not in AFTERWARDS}
     fingerprint = begin_state(state, {"inputs": hashes, "settings": settings, "model": dict(model)})
@@ -217,8 +220,6 @@ def _begin(state: Path, paths, settings, model) -> str:
 
 def _check_positions(phase: str, manifest: Path, settings, model) -> None:
     """Raise UserError where a text is longer than the base has positions for."""
-    from wake2vec.bases.checkpoint import positions
-
     most = positions(manifest)
     lengths = {f"{phase}.sequence": settings["sequence"], "evaluation.context": model["evaluation"]["context"]}
     for key, length in lengths.items():
@@ -365,6 +366,7 @@ def _run_values(phase, kind, paths, settings, model, run) -> dict[str, Any]:
         "phase": phase,
         "kind": kind,
         "hyperparameters": dict(settings) | dict(model),
+        "base_dtype": stored_type(paths["manifest"]),
         "paths": {name: str(path) for name, path in paths.items() if path is not None},
         "kept": settings["keep"],
     } | run
