@@ -1,10 +1,13 @@
 # What the rules ask the study: settings as plain values, and files by name. The logic is in wake2vec/layout.py.
 import json
+import os
 import re
 from pathlib import Path
 from types import SimpleNamespace
 
+from wake2vec.model import host
 from wake2vec.settings import REGIMES, held_in
+from wake2vec.storage import read_values
 
 RUNS = study.models | sweeps.swept(study)  # the paper compares models; a sweep's runs are runs like them
 
@@ -80,6 +83,38 @@ FIGURE_STYLE = study.figures.model_dump(mode="json")
 def gpu_of(wildcards):
     """Jobs of real checkpoints have the accelerator to themselves; built-in bases are small enough to share it."""
     return int(study.bases[model_of(wildcards).base].kind != "pretrain")
+
+
+# Minutes on a cluster, where a job that takes longer is stopped. A phase then goes on from its last checkpoint, as often
+# as `retries` says. Another limit: `--set-resources p1:runtime=4320`, or `set-resources:` of a profile.
+RUNTIME = {"training": 1440, "model": 240, "rows": 120}
+
+
+def memory_of(phase=None, whole=False):
+    """A `resources` function: megabytes of main memory of a job that holds a model, at a phase (the one that is named,
+    the wildcard, or the last), or with `whole` the unquantised one. Unknown until base and rows are there.
+    """
+
+    def of(wildcards, input):
+        model = model_of(wildcards)
+        at = phase or wildcards.get("phase", model.phases[-1])
+        held = {"precision": model.precision, "quantisation": "none"} if whole else held_in(model.model_dump(), at)
+        trains = layout.trained_of_base(model, at)
+        return host.megabytes(host.holding(read_values(input.manifest), size_of(input, "rows"), **held, trains=trains))
+
+    return of
+
+
+def memory_of_rows(wildcards, input):
+    """A `resources` function: megabytes of main memory of a job that measures rows beside the base's matrices."""
+    size = size_of(input, "rows") + size_of(input, "before")
+    return host.megabytes(host.measuring(read_values(input.manifest), size))
+
+
+def size_of(input, name):
+    """Bytes of a job's input of that name: none, one file or several."""
+    files = input.get(name, [])
+    return sum(os.path.getsize(path) for path in ([files] if isinstance(files, str) else files))
 
 
 # Texts ----------------------------------------------------------------------------------------------------------------

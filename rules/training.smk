@@ -16,6 +16,8 @@ rule p1:
         "../envs/wake2vec.yaml"
     threads: 2
     resources:
+        mem_mb=memory_of("p1"),
+        runtime=RUNTIME["training"],
         gpu=gpu_of,
         tiers=tiers_of("p1"),
     params:
@@ -90,6 +92,8 @@ rule p2:
         "../envs/wake2vec.yaml"
     threads: 2
     resources:
+        mem_mb=memory_of("p2"),
+        runtime=RUNTIME["training"],
         gpu=gpu_of,
         tiers=tiers_of("p2"),
     params:
@@ -131,6 +135,8 @@ rule p3:
         "../envs/wake2vec.yaml"
     threads: 2
     resources:
+        mem_mb=memory_of("p3"),
+        runtime=RUNTIME["training"],
         gpu=gpu_of,
         tiers=tiers_of("p3"),
     params:

@@ -44,6 +44,9 @@ rule initial_rows:
         "results/{model}/benchmarks/initial_rows.tsv"
     conda:
         "../envs/wake2vec.yaml"
+    resources:
+        mem_mb=memory_of_rows,
+        runtime=RUNTIME["rows"],
     params:
         model=settings("initialisation", "head", "seed"),
     message:
