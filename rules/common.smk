@@ -153,6 +153,19 @@ def lexicon_sources(wildcards):
     return files
 
 
+def coined_words(wildcards):
+    """Synthetic coinages and their parts, for a run that gives them rows; nothing for others."""
+    if not model_of(wildcards).vocabulary.synthetic:
+        return {}
+    return {"coined": corpus_file("synthetic.jsonl")(wildcards)}
+
+
+def coined_text(wildcards):
+    """The same with the sentences that show them."""
+    words = coined_words(wildcards)
+    return words | ({"sentences": corpus_file("synthetic.txt")(wildcards)} if words else {})
+
+
 # Bases ----------------------------------------------------------------------------------------------------------------
 
 
@@ -205,6 +218,7 @@ def training_inputs(phase):
         if phase == "p3" or getattr(getattr(model, phase), "rows", "free") != "free":
             inputs["segmentation"] = corpus_file("segmentation.jsonl")(wildcards)
             inputs["morphemes"] = corpus_file("morphemes.json")(wildcards)
+            inputs |= coined_words(wildcards)
         return inputs | (devices_of(wildcards) if phase == "p3" else {})
 
     return files
@@ -273,7 +287,7 @@ def sweep_inputs(wildcards):
     }
 
 
-SWEEP_MATERIAL = ("manifest", "injection", "segmentation", "morphemes", "devices")
+SWEEP_MATERIAL = ("manifest", "injection", "segmentation", "morphemes", "coined", "devices")
 
 
 # Model ----------------------------------------------------------------------------------------------------------------

@@ -301,3 +301,29 @@ def test_rows_are_counted_by_where_they_fire(base_tokenizer):
         "reused": 1,
         "not_injectable": 0,
     }
+
+
+@pytest.mark.parametrize("min_fires", [0, 2])
+def test_a_synthetic_word_gets_rows_for_the_forms_that_its_sentences_have(base_tokenizer, min_fires):
+    spellings = {"moonbread": ["moonbread"], "unplooshling": ["unplooshling"], "replooshling": ["replooshling"]}
+    train = ["a moonbread and a moonbread, an unmoonbread"]
+    sentences = ["An unplooshling came.", "A moonbread stood by it."]
+    _, values = inject(
+        base_tokenizer,
+        ROWS,
+        spellings,
+        train,
+        ["the unplooshling"],
+        min_fires=min_fires,
+        coined={"unplooshling", "replooshling"},
+        sentences=sentences,
+    )
+    rows = {(form["surface"], form["start"]): form for form in values["forms"]}
+    lexicon = {("moonbread", True)} | ({("moonbread", False)} if min_fires == 0 else set())
+    assert set(rows) == lexicon | {("unplooshling", True)}
+    coined = rows["unplooshling", True]
+    # counts are the text's own: the sentences have one of their own
+    assert (coined["count_train"], coined["count_valid"], coined["count_synthetic"]) == (0, 1, 1)
+    assert rows["moonbread", True]["count_train"] == 2 and "count_synthetic" not in rows["moonbread", True]
+    why = [entry["reason"] for entry in values["not_injectable"] if entry["word"] == "replooshling"]
+    assert len(why) == 2 and all(reason.endswith("fires nowhere in the synthetic sentences") for reason in why)

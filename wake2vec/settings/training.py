@@ -12,7 +12,11 @@ class Vocabulary(Settings):
         "word", "inject whole words, or the notebooks' `add_tokens`, which fires inside other words too"
     )
     min_fires: int = setting(2, "a form that fires less often in the training text gets no row; 0 keeps all", ge=0)
-    synthetic: bool = setting(False, "give the synthetic coinages rows as well")
+    synthetic: bool = setting(
+        False,
+        "give the synthetic coinages rows as well, in the forms that synthetic.txt has, whatever min_fires is; trained "
+        "on with `texts: [train, synthetic]`",
+    )
 
 
 class Initialisation(Settings):
