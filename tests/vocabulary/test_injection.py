@@ -220,6 +220,22 @@ def test_substring_is_the_notebooks_add_tokens(base_tokenizer, passages):
     assert "iver" in ours  # fires inside "river": the fault that whole words mend
 
 
+def test_substring_cuts_whole_texts_as_add_tokens_of_the_missing_words_does(passages):
+    base = byte_level_tokenizer(passages)
+    size = base.get_vocab_size()
+    listed = ["iver", "moonbread", "read", "riverling", "oon"]  # one inside another, and an entry of the base
+    missing = [word for word in listed if base.token_to_id(word) is None]
+    assert missing == ["iver", "moonbread", "riverling", "oon"]
+    tokenizer, values = inject(base, size, {word: [word] for word in listed}, passages, [], "substring", min_fires=0)
+    notebooks, everything = byte_level_tokenizer(passages), byte_level_tokenizer(passages)
+    notebooks.add_tokens(missing)
+    assert [ids(tokenizer, text) for text in passages] == [ids(notebooks, text) for text in passages]
+    assert [form["form"] for form in values["reused"]] == ["read"]
+    # an entry stays an entry: as an added token it would be matched inside other words
+    everything.add_tokens(listed)
+    assert ids(tokenizer, "buy bread") == ids(base, "buy bread") != ids(everything, "buy bread")
+
+
 def test_saved_and_loaded_by_autotokenizer_alone(injected, base, tmp_path):
     from transformers import AutoTokenizer
 

@@ -9,7 +9,9 @@ from wake2vec.settings.common import Precision, Quantisation, Settings, State, s
 
 class Vocabulary(Settings):
     match: Literal["word", "substring"] = setting(
-        "word", "inject whole words, or the notebooks' `add_tokens`, which fires inside other words too"
+        "word",
+        "inject whole words; or the notebooks' `add_tokens` of the words that the base's vocabulary lacks, which fires "
+        "inside other words too (a word that is an entry already stays one, and is not matched inside others)",
     )
     min_fires: int = setting(2, "a form that fires less often in the training text gets no row; 0 keeps all", ge=0)
     synthetic: bool = setting(
