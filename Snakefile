@@ -34,6 +34,12 @@ wildcard_constraints:
     phase="base|init|p1|p2|p3",
 
 
+# these need the hub, which a cluster's nodes often cannot reach
+localrules:
+    describe_base,
+    register_base,
+
+
 rule all:
     """Every model's report, every sweep, and the paper that compares the models."""
     input:

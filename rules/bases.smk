@@ -17,6 +17,8 @@ rule pretrain:
     conda:
         "../envs/wake2vec.yaml"
     threads: 2
+    resources:
+        runtime=RUNTIME["model"],
     params:
         base=base_settings,
         state="results/bases/{base}/state",

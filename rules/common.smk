@@ -1,10 +1,13 @@
 # What the rules ask the study: settings as plain values, and files by name. The logic is in wake2vec/layout.py.
 import json
+import os
 import re
 from pathlib import Path
 from types import SimpleNamespace
 
+from wake2vec.model import host
 from wake2vec.settings import REGIMES, held_in
+from wake2vec.storage import read_values
 
 RUNS = study.models | sweeps.swept(study)  # the paper compares models; a sweep's runs are runs like them
 
@@ -82,6 +85,38 @@ def gpu_of(wildcards):
     return int(study.bases[model_of(wildcards).base].kind != "pretrain")
 
 
+# Minutes on a cluster, where a job that takes longer is stopped. A phase then goes on from its last checkpoint, as often
+# as `retries` says. Another limit: `--set-resources p1:runtime=4320`, or `set-resources:` of a profile.
+RUNTIME = {"training": 1440, "model": 240, "rows": 120}
+
+
+def memory_of(phase=None, whole=False):
+    """A `resources` function: megabytes of main memory of a job that holds a model, at a phase (the one that is named,
+    the wildcard, or the last), or with `whole` the unquantised one in float32. Unknown until base and rows are there.
+    """
+
+    def of(wildcards, input):
+        model = model_of(wildcards)
+        at = phase or wildcards.get("phase", model.phases[-1])
+        held = {"precision": "float32", "quantisation": "none"} if whole else held_in(model.model_dump(), at)
+        trains = layout.trained_of_base(model, at)
+        return host.megabytes(host.holding(read_values(input.manifest), size_of(input, "rows"), **held, trains=trains))
+
+    return of
+
+
+def memory_of_rows(wildcards, input):
+    """A `resources` function: megabytes of main memory of a job that measures rows beside the base's matrices."""
+    size = sum(size_of(input, name) for name in ("rows", "before", "initial"))
+    return host.megabytes(host.measuring(read_values(input.manifest), size))
+
+
+def size_of(input, name):
+    """Bytes of a job's input of that name: none, one file or several."""
+    files = input.get(name, [])
+    return sum(os.path.getsize(path) for path in ([files] if isinstance(files, str) else files))
+
+
 # Texts ----------------------------------------------------------------------------------------------------------------
 
 
@@ -116,6 +151,19 @@ def lexicon_sources(wildcards):
     if lexicon.source == "file":
         files["listed"] = lexicon.path
     return files
+
+
+def coined_words(wildcards):
+    """Synthetic coinages and their parts, for a run that gives them rows; nothing for others."""
+    if not model_of(wildcards).vocabulary.synthetic:
+        return {}
+    return {"coined": corpus_file("synthetic.jsonl")(wildcards)}
+
+
+def coined_text(wildcards):
+    """The same with the sentences that show them."""
+    words = coined_words(wildcards)
+    return words | ({"sentences": corpus_file("synthetic.txt")(wildcards)} if words else {})
 
 
 # Bases ----------------------------------------------------------------------------------------------------------------
@@ -173,6 +221,7 @@ def training_inputs(phase):
         if phase == "p3" or getattr(getattr(model, phase), "rows", "free") != "free":
             inputs["segmentation"] = corpus_file("segmentation.jsonl")(wildcards)
             inputs["morphemes"] = corpus_file("morphemes.json")(wildcards)
+            inputs |= coined_words(wildcards)
         return inputs | (devices_of(wildcards) if phase == "p3" else {})
 
     return files
@@ -248,7 +297,7 @@ def sweep_inputs(wildcards):
     }
 
 
-SWEEP_MATERIAL = ("manifest", "injection", "segmentation", "morphemes", "devices")
+SWEEP_MATERIAL = ("manifest", "injection", "segmentation", "morphemes", "coined", "devices")
 
 
 # Model ----------------------------------------------------------------------------------------------------------------

@@ -20,6 +20,9 @@ rule geometry:
         "results/{model}/benchmarks/geometry_{phase}.tsv"
     conda:
         "../envs/wake2vec.yaml"
+    resources:
+        mem_mb=memory_of_rows,
+        runtime=RUNTIME["rows"],
     params:
         geometry=block("geometry", "map_neighbours"),
     message:
@@ -45,6 +48,9 @@ rule change:
         "results/{model}/benchmarks/change_{phase}.tsv"
     conda:
         "../envs/wake2vec.yaml"
+    resources:
+        mem_mb=memory_of_rows,
+        runtime=RUNTIME["rows"],
     params:
         geometry=block("geometry", "map_neighbours"),
     message:
@@ -68,6 +74,9 @@ rule projection:
         "results/{model}/benchmarks/projection_{phase}.tsv"
     conda:
         "../envs/wake2vec.yaml"
+    resources:
+        mem_mb=memory_of_rows,
+        runtime=RUNTIME["rows"],
     params:
         seed=lambda wildcards: model_of(wildcards).geometry.seed,
     message:
@@ -88,6 +97,9 @@ rule neighbour_map:
         "results/{model}/benchmarks/neighbour_map.tsv"
     conda:
         "../envs/wake2vec.yaml"
+    resources:
+        mem_mb=memory_of_rows,
+        runtime=RUNTIME["rows"],
     params:
         geometry=map_settings,
     message:
@@ -113,6 +125,9 @@ rule recovery:
         "results/{model}/benchmarks/recovery_{phase}.tsv"
     conda:
         "../envs/wake2vec.yaml"
+    resources:
+        mem_mb=memory_of_rows,
+        runtime=RUNTIME["rows"],
     params:
         seed=lambda wildcards: model_of(wildcards).geometry.seed,
     message:

@@ -13,6 +13,8 @@ rule likelihood:
     conda:
         "../envs/wake2vec.yaml"
     resources:
+        mem_mb=memory_of(),
+        runtime=RUNTIME["model"],
         gpu=gpu_of,
     params:
         model=settings("head", "precision", "quantisation", "evaluation"),
@@ -38,6 +40,8 @@ rule generation:
     conda:
         "../envs/wake2vec.yaml"
     resources:
+        mem_mb=memory_of(),
+        runtime=RUNTIME["model"],
         gpu=gpu_of,
     params:
         generation=block("generation"),

@@ -36,6 +36,9 @@ rule merged:
     conda:
         "../envs/wake2vec.yaml"
     threads: 2
+    resources:
+        mem_mb=memory_of(whole=True),
+        runtime=RUNTIME["model"],
     params:
         model=settings("head"),
     message:

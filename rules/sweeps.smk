@@ -13,6 +13,9 @@ rule sweep:
         sweep=names(study.sweeps),
     conda:
         "../envs/wake2vec.yaml"
+    resources:
+        mem_mb=memory_of_rows,
+        runtime=RUNTIME["rows"],
     params:
         sweep=swept_settings,
     message:

@@ -68,25 +68,46 @@ rule lexicon:
 
 
 rule morphology:
-    """Segment the lexicon into prefixes, roots, suffixes and compounds, and coin synthetic forms from them."""
+    """Segment the lexicon into prefixes, roots, suffixes and compounds."""
     input:
         lexicon="results/corpora/{corpus}/lexicon.csv",
         morphemes="data/morphemes.csv",
         blocklist="data/false_segmentations.csv",
-        frames="data/sentence_frames.txt",
     output:
         morphemes="results/corpora/{corpus}/morphemes.json",
         segmentation="results/corpora/{corpus}/segmentation.jsonl",
-        synthetic="results/corpora/{corpus}/synthetic.txt",
     log:
         "results/corpora/{corpus}/logs/morphology.log",
     benchmark:
         "results/corpora/{corpus}/benchmarks/morphology.tsv"
     conda:
         "../envs/wake2vec.yaml"
-    params:
-        synthetic=text_block("synthetic"),
     message:
         "{wildcards.corpus}: segmenting the lexicon"
     script:
         "../scripts/morphology.py"
+
+
+rule synthetic:
+    """Coin words from the lexicon's own parts, and write sentences that show them: only for runs that ask for them."""
+    input:
+        lexicon="results/corpora/{corpus}/lexicon.csv",
+        found="results/corpora/{corpus}/morphemes.json",
+        morphemes="data/morphemes.csv",
+        blocklist="data/false_segmentations.csv",
+        frames="data/sentence_frames.txt",
+    output:
+        forms="results/corpora/{corpus}/synthetic.jsonl",
+        sentences="results/corpora/{corpus}/synthetic.txt",
+    log:
+        "results/corpora/{corpus}/logs/synthetic.log",
+    benchmark:
+        "results/corpora/{corpus}/benchmarks/synthetic.tsv"
+    conda:
+        "../envs/wake2vec.yaml"
+    params:
+        synthetic=text_block("synthetic"),
+    message:
+        "{wildcards.corpus}: coining synthetic words"
+    script:
+        "../scripts/synthetic.py"

@@ -16,6 +16,8 @@ rule p1:
         "../envs/wake2vec.yaml"
     threads: 2
     resources:
+        mem_mb=memory_of("p1"),
+        runtime=RUNTIME["training"],
         gpu=gpu_of,
         tiers=tiers_of("p1"),
         keeping=keeping_of("p1"),
@@ -91,6 +93,8 @@ rule p2:
         "../envs/wake2vec.yaml"
     threads: 2
     resources:
+        mem_mb=memory_of("p2"),
+        runtime=RUNTIME["training"],
         gpu=gpu_of,
         tiers=tiers_of("p2"),
         keeping=keeping_of("p2"),
@@ -133,6 +137,8 @@ rule p3:
         "../envs/wake2vec.yaml"
     threads: 2
     resources:
+        mem_mb=memory_of("p3"),
+        runtime=RUNTIME["training"],
         gpu=gpu_of,
         tiers=tiers_of("p3"),
         keeping=keeping_of("p3"),

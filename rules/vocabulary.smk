@@ -1,12 +1,12 @@
 rule tokenizer:
     """Give the lexicon's words tokens of their own in a standard tokenizer."""
     input:
+        unpack(coined_text),
         architecture=base_file("architecture.json"),
         tokenizer=base_file("tokenizer.json"),
         tokenizer_config=base_file("tokenizer_config.json"),
         lexicon=corpus_file("lexicon.csv"),
         report=corpus_file("lexicon.json"),
-        morphemes=corpus_file("morphemes.json"),
         train=corpus_file("train.txt"),
         valid=corpus_file("valid.txt"),
     output:
@@ -30,6 +30,7 @@ rule tokenizer:
 rule initial_rows:
     """Place the new rows of embedding and head."""
     input:
+        unpack(coined_words),
         manifest=base_file("manifest.json"),
         tokenizer=base_file("tokenizer.json"),
         injection="results/{model}/tokenizer/injection.json",
@@ -44,6 +45,9 @@ rule initial_rows:
         "results/{model}/benchmarks/initial_rows.tsv"
     conda:
         "../envs/wake2vec.yaml"
+    resources:
+        mem_mb=memory_of_rows,
+        runtime=RUNTIME["rows"],
     params:
         model=settings("initialisation", "head", "seed"),
     message:

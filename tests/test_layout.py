@@ -103,3 +103,13 @@ def test_the_register_is_measured_where_text_is_generated_and_tried_on_the_testb
     drawn = [layout.figures(model(), testbed) for testbed in (False, True)]
     assert ["register_validation" in names for names in drawn] == [False, True]
     assert all("register" in names for names in drawn)
+
+
+def test_what_of_the_base_has_been_trained():
+    def through(**settings):
+        return [layout.trained_of_base(model(**settings), phase) for phase in ("base", "init", "p1", "p2", "p3")]
+
+    assert through() == ["nothing"] * 5
+    assert through(p3={"train": "all"}) == ["nothing"] * 4 + ["rows"]
+    assert through(p1={"train": "masked"}) == ["nothing"] * 2 + ["rows"] * 3  # base rows stay as P1 left them
+    assert through(p1={"train": "all"}, p2={"kind": "full"}) == ["nothing"] * 2 + ["rows", "body", "body"]

@@ -97,6 +97,20 @@ def weights(name: str, model: Model, phase: str) -> dict[str, str]:
     return files
 
 
+def trained_of_base(model: Model, phase: str) -> str:
+    """What of the base has been trained at a phase, the most of it: "nothing", its "rows" or its "body".
+
+    >>> trained_of_base(Model(base="b", corpus="c", p1={"train": "masked"}), "p2")
+    'rows'
+    """
+    order = phases_of(model)
+    reached = order[: order.index(phase) + 1]
+    if "p2" in reached and model.p2.kind == "full":
+        return "body"
+    rows = any(getattr(model, phase).train != "new" for phase in ("p1", "p3") if phase in reached)
+    return "rows" if rows else "nothing"
+
+
 def tier_folders(tiers: Mapping[str, str | None], name: str, phase: str) -> dict[str, str]:
     """Where a phase's checkpoints are copied: tier -> folder or URL. A tier that is null is not used.
 

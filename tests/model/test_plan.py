@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from tests.model.test_memory import TINYLLAMA, llama, run
 from wake2vec.config import load
 from wake2vec.errors import UserError
+from wake2vec.model import host
 from wake2vec.model.memory import estimator
 from wake2vec.model.plan import plan
 from wake2vec.model.plan_page import gib, page, plain_name
@@ -174,3 +175,11 @@ def test_gpus_are_configured():
     for wrong, said in (({"gpus": {"mine": 0}}, "plan.gpus.mine: found 0"), ({"gpu": {}}, "plan.gpu: unknown key")):
         with pytest.raises(UserError, match=said):
             load({"plan": wrong})
+
+
+@pytest.mark.parametrize("head", ["native", "shared"])
+def test_merging_is_asked_for_at_least_what_the_plan_says(planned, head):
+    merge = planned(run(precision="bfloat16", quantisation="nf4", head=head))["merge"]
+    rows = 4 * 2048 * len(FORMS) * (2 if head == "native" else 1)
+    asked = host.holding(ARCHITECTURE, rows, "bfloat16", "none")
+    assert merge < asked < merge + 2 * host.ALLOWANCE  # and not by much more

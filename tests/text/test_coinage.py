@@ -12,6 +12,7 @@ from wake2vec.errors import UserError
 from wake2vec.text.coinage import (
     affix_weights,
     analyse,
+    coin,
     frequent_words,
     read_frames,
     synthetic_forms,
@@ -22,7 +23,8 @@ from wake2vec.text.morphology import join
 from wake2vec.text.words import normalise, words
 
 DATA = Path(__file__).parents[2] / "data"
-FILES = (DATA / "morphemes.csv", DATA / "false_segmentations.csv", DATA / "sentence_frames.txt")
+FILES = (DATA / "morphemes.csv", DATA / "false_segmentations.csv")
+FRAMES = DATA / "sentence_frames.txt"
 PREFIXES = {"un": 5, "re": 3, "pre": 2, "mid": 1}
 STEMS = {"river": 9, "lantern": 4, "happy": 3, "hope": 2, "mirror": 1}
 SUFFIXES = {"ation": 3, "ness": 2, "ling": 1, "er": 1}
@@ -92,7 +94,7 @@ def test_affixes_weigh_what_the_text_has_of_them_once_it_has_a_few():
 @given(st.integers(1, 40), st.integers(0, 80), st.integers(0, 10**6))
 def test_every_sentence_holds_a_form_and_every_form_occurs_when_there_are_sentences_enough(count, n, seed):
     forms = [{"word": f"plooshx{'z' * i}", "weight": 1 + i} for i in range(count)]
-    frames = read_frames(FILES[2])
+    frames = read_frames(FRAMES)
     sentences = synthetic_sentences(forms, frames, n, seed)
     assert len(sentences) == n
     made = {form["word"] for form in forms}
@@ -116,7 +118,7 @@ def test_the_article_fits_the_form():
 
 
 def test_there_are_forty_frames_and_each_is_a_sentence():
-    frames = read_frames(FILES[2])
+    frames = read_frames(FRAMES)
     assert len(frames) >= 40 and len(set(frames)) == len(frames)
     assert all(frame.endswith((".", "?")) for frame in frames)
 
@@ -137,7 +139,7 @@ def test_a_bad_frame_names_its_line(tmp_path, text, message):
 
 def test_a_text_is_analysed_into_its_planted_parts():
     lexicon = build_lexicon(TEXT)
-    values, rows, text = analyse(lexicon, *FILES, forms=30, sentences=60, seed=5)
+    values, rows = analyse(lexicon, *FILES)
     assert [row["word"] for row in rows] == kept(lexicon)
     assert [list(row) for row in rows] == [["word", "count", "prefix", "root", "suffix", "compound", "method"]] * len(
         rows
@@ -160,22 +162,36 @@ def test_a_text_is_analysed_into_its_planted_parts():
         "ling": 1,
     }
     assert values["prefixes"].keys() == values["counts"]["prefixes"].keys()
-    assert len(values["synthetic"]) == 30
-    assert {form["root"] for form in values["synthetic"]} <= set(
-        "river went garden lantern stood window bread moon girl".split()
-    )
-    assert not {form["word"] for form in values["synthetic"]} & set(lexicon["word"])
-    lines = text.splitlines()
-    assert len(lines) == 60 and text.endswith("\n")
-    shown = {normalise(word) for word in words(text)}
-    assert {form["word"] for form in values["synthetic"]} <= shown
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_does_not():
+@pytest.fixture(scope="module")
+def coined():
+    """A function: seed -> 30 synthetic coinages of the text, and 60 sentences."""
     lexicon = build_lexicon(TEXT)
-    once, again, other = (analyse(lexicon, *FILES, forms=30, sentences=60, seed=seed) for seed in (5, 5, 6))
-    assert json.dumps(once) == json.dumps(again) and once[2] != other[2]
-    assert once[1] == other[1]
+    counts = analyse(lexicon, *FILES)[0]["counts"]
+    return lambda seed: coin(lexicon, counts, *FILES, FRAMES, forms=30, sentences=60, seed=seed)
+
+
+def test_synthetic_words_are_of_the_texts_parts_and_shown_in_sentences(coined):
+    rows, text = coined(5)
+    assert len({row["word"] for row in rows}) == 30
+    assert {row["root"] for row in rows} <= set("river went garden lantern stood window bread moon girl".split())
+    assert not {row["word"] for row in rows} & set(build_lexicon(TEXT)["word"])
+    assert len(text.splitlines()) == 60 and text.endswith("\n")
+    assert {row["word"] for row in rows} <= {normalise(word) for word in words(text)}
+
+
+def test_synthetic_words_are_segmented_as_the_lexicons_are(coined):
+    of_lexicon = analyse(build_lexicon(TEXT), *FILES)[1][0]
+    for row in coined(5)[0]:
+        assert set(row) - {"weight"} == set(of_lexicon)
+        assert row["prefix"] + join(row["root"], row["suffix"]) == row["word"]
+        assert (row["count"], row["compound"], row["method"]) == (0, [], "affix")
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_does_not(coined):
+    once, again, other = (coined(seed) for seed in (5, 5, 6))
+    assert json.dumps(once) == json.dumps(again) and once[1] != other[1]
 
 
 def test_frequent_words_that_are_no_coinages_may_be_roots():

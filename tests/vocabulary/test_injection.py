@@ -220,6 +220,22 @@ def test_substring_is_the_notebooks_add_tokens(base_tokenizer, passages):
     assert "iver" in ours  # fires inside "river": the fault that whole words mend
 
 
+def test_substring_cuts_whole_texts_as_add_tokens_of_the_missing_words_does(passages):
+    base = byte_level_tokenizer(passages)
+    size = base.get_vocab_size()
+    listed = ["iver", "moonbread", "read", "riverling", "oon"]  # one inside another, and an entry of the base
+    missing = [word for word in listed if base.token_to_id(word) is None]
+    assert missing == ["iver", "moonbread", "riverling", "oon"]
+    tokenizer, values = inject(base, size, {word: [word] for word in listed}, passages, [], "substring", min_fires=0)
+    notebooks, everything = byte_level_tokenizer(passages), byte_level_tokenizer(passages)
+    notebooks.add_tokens(missing)
+    assert [ids(tokenizer, text) for text in passages] == [ids(notebooks, text) for text in passages]
+    assert [form["form"] for form in values["reused"]] == ["read"]
+    # an entry stays an entry: as an added token it would be matched inside other words
+    everything.add_tokens(listed)
+    assert ids(tokenizer, "buy bread") == ids(base, "buy bread") != ids(everything, "buy bread")
+
+
 def test_saved_and_loaded_by_autotokenizer_alone(injected, base, tmp_path):
     from transformers import AutoTokenizer
 
@@ -301,3 +317,29 @@ def test_rows_are_counted_by_where_they_fire(base_tokenizer):
         "reused": 1,
         "not_injectable": 0,
     }
+
+
+@pytest.mark.parametrize("min_fires", [0, 2])
+def test_a_synthetic_word_gets_rows_for_the_forms_that_its_sentences_have(base_tokenizer, min_fires):
+    spellings = {"moonbread": ["moonbread"], "unplooshling": ["unplooshling"], "replooshling": ["replooshling"]}
+    train = ["a moonbread and a moonbread, an unmoonbread"]
+    sentences = ["An unplooshling came.", "A moonbread stood by it."]
+    _, values = inject(
+        base_tokenizer,
+        ROWS,
+        spellings,
+        train,
+        ["the unplooshling"],
+        min_fires=min_fires,
+        coined={"unplooshling", "replooshling"},
+        sentences=sentences,
+    )
+    rows = {(form["surface"], form["start"]): form for form in values["forms"]}
+    lexicon = {("moonbread", True)} | ({("moonbread", False)} if min_fires == 0 else set())
+    assert set(rows) == lexicon | {("unplooshling", True)}
+    coined = rows["unplooshling", True]
+    # counts are the text's own: the sentences have one of their own
+    assert (coined["count_train"], coined["count_valid"], coined["count_synthetic"]) == (0, 1, 1)
+    assert rows["moonbread", True]["count_train"] == 2 and "count_synthetic" not in rows["moonbread", True]
+    why = [entry["reason"] for entry in values["not_injectable"] if entry["word"] == "replooshling"]
+    assert len(why) == 2 and all(reason.endswith("fires nowhere in the synthetic sentences") for reason in why)

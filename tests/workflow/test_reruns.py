@@ -90,6 +90,12 @@ EDITS = {
         {"corpora": {"wake-whole": {"lexicon": {"min_count": 2}}}},
         {"lexicon": 1, "morphology": 1, **FROM_TOKENIZER, **TRIAL},
     ),
+    "a corpus's synthetic words, which no run asks for": (
+        {"corpora": {"wake": {"synthetic": {"forms": 30, "sentences": 40, "seed": 1}}}},
+        {},
+    ),
+    "rows for synthetic words": (notebook(vocabulary={"synthetic": True}), {"synthetic": 1, **FROM_TOKENIZER}),
+    "synthetic sentences in P1": (notebook(p1={"texts": ["train", "synthetic"]}), {"synthetic": 1, **AFTER_P1}),
     "a mirror for checkpoints": ({"tiers": {"mirror": "memory://elsewhere", "safety": "/nowhere"}}, {}),
     "how often checkpoints are saved": (notebook(p1={"checkpoint_every": 2}, p3={"keep_checkpoints": 1}), {}),
     "a regime's threshold": (notebook(regimes={"fried_gap": 0.1}), {"regimes": 1, **OF_A_MODEL}),

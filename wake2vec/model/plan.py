@@ -174,7 +174,7 @@ def _advice(
     for change in _changes(model, head):
         high = [phase for phase, numbers in now.items() if numbers["peak_unfused"] > limit]
         fires = change.get("vocabulary", {}).get("min_fires", 0)
-        fire = sum(form["count_train"] >= fires for form in forms)
+        fire = sum("count_synthetic" in form or form["count_train"] >= fires for form in forms)  # those need not fire
         left = min(rows, fire)
         # of a change in several phases, what does something
         change = {k: v for k, v in change.items() if saved(now, _changed(together, {k: v}), left) >= WORTH_SAYING}

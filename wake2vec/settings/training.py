@@ -9,10 +9,16 @@ from wake2vec.settings.common import Precision, Quantisation, Settings, State, s
 
 class Vocabulary(Settings):
     match: Literal["word", "substring"] = setting(
-        "word", "inject whole words, or the notebooks' `add_tokens`, which fires inside other words too"
+        "word",
+        "inject whole words; or the notebooks' `add_tokens` of the words that the base's vocabulary lacks, which fires "
+        "inside other words too (a word that is an entry already stays one, and is not matched inside others)",
     )
     min_fires: int = setting(2, "a form that fires less often in the training text gets no row; 0 keeps all", ge=0)
-    synthetic: bool = setting(False, "give the synthetic coinages rows as well")
+    synthetic: bool = setting(
+        False,
+        "give the synthetic coinages rows as well, in the forms that synthetic.txt has, whatever min_fires is; trained "
+        "on with `texts: [train, synthetic]`",
+    )
 
 
 class Initialisation(Settings):

@@ -127,11 +127,29 @@ def read_frames(path: str | Path) -> list[str]:
     return frames
 
 
-# The rule's one call ------------------------------------------------------------------------------------------------
+# The rules' calls ---------------------------------------------------------------------------------------------------
 
 
 def analyse(
+    lexicon: pd.DataFrame, morphemes_path: str | Path, blocklist_path: str | Path, *, language: str = "en"
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Morphemes, and segmentation of the lexicon's kept words.
+
+    `lexicon`: as `lexicon.build_lexicon` makes it. Returns (1) the values of morphemes.json: {"prefixes": {prefix:
+    [examples]}, "suffixes": …, "counts": {"prefixes": {prefix: words of the lexicon that have it}, "suffixes": …,
+    "methods": {affix | compound | none: words}}}; (2) the rows of segmentation.jsonl, in the lexicon's order.
+    """
+    morphemes = read_morphemes(morphemes_path)
+    segmenter = _segmenter(lexicon, morphemes, blocklist_path, language)
+    counts = dict(zip(lexicon["word"], lexicon["count"].tolist(), strict=True))
+    found = {word: segmenter.segment(word) for word in kept(lexicon)}
+    rows = [{"word": word, "count": counts[word], **_row(parts)} for word, parts in found.items()]
+    return describe(morphemes, found.values()), rows
+
+
+def coin(
     lexicon: pd.DataFrame,
+    counts: Mapping[str, Mapping[str, int]],
     morphemes_path: str | Path,
     blocklist_path: str | Path,
     frames_path: str | Path,
@@ -140,31 +158,29 @@ def analyse(
     sentences: int,
     seed: int,
     language: str = "en",
-) -> tuple[dict[str, Any], list[dict[str, Any]], str]:
-    """Morphemes, segmentation of the lexicon's kept words, and synthetic sentences.
+) -> tuple[list[dict[str, Any]], str]:
+    """Synthetic coinages with their parts, and sentences that show them.
 
-    `lexicon`: as `lexicon.build_lexicon` makes it. Returns (1) the values of morphemes.json: {"prefixes": {prefix:
-    [examples]}, "suffixes": …, "counts": {"prefixes": {prefix: words of the lexicon that have it}, "suffixes": …,
-    "methods": {affix | compound | none: words}}, "synthetic": [forms]}; (2) the rows of segmentation.jsonl, in the
-    lexicon's order; (3) synthetic.txt, one sentence a line.
+    `counts`: of morphemes.json. Returns (1) the rows of synthetic.jsonl, which are those of segmentation.jsonl with the
+    form's `weight`, most probable first; (2) synthetic.txt, one sentence a line.
     """
-    morphemes, blocklist = read_morphemes(morphemes_path), read_blocklist(blocklist_path)
-    segmenter = Segmenter(morphemes, blocklist, zipf_table(language), frequent_words(lexicon))
-    counts = dict(zip(lexicon["word"], lexicon["count"].tolist(), strict=True))
-    found = {word: segmenter.segment(word) for word in kept(lexicon)}
-    rows = [{"word": word, "count": counts[word], **_row(parts)} for word, parts in found.items()]
-    values = describe(morphemes, found.values())
-    values["synthetic"] = synthetic_forms(
-        affix_weights({prefix: n for prefix, n in values["counts"]["prefixes"].items() if prefix != "a"}),
+    segmenter = _segmenter(lexicon, read_morphemes(morphemes_path), blocklist_path, language)
+    coined = synthetic_forms(
+        affix_weights({prefix: n for prefix, n in counts["prefixes"].items() if prefix != "a"}),
         root_weights(lexicon, segmenter),
-        affix_weights({suffix: n for suffix, n in values["counts"]["suffixes"].items() if suffix not in INFLECTION}),
+        affix_weights({suffix: n for suffix, n in counts["suffixes"].items() if suffix not in INFLECTION}),
         forms,
         seed,
-        known=counts.keys(),
+        known=set(lexicon["word"]),
         language=language,
     )
-    lines = synthetic_sentences(values["synthetic"], read_frames(frames_path), sentences, seed)
-    return values, rows, "".join(line + "\n" for line in lines)
+    lines = synthetic_sentences(coined, read_frames(frames_path), sentences, seed)
+    rows = [{"word": form["word"], "count": 0, **form, "compound": [], "method": "affix"} for form in coined]
+    return rows, "".join(line + "\n" for line in lines)
+
+
+def _segmenter(lexicon: pd.DataFrame, morphemes: Morphemes, blocklist_path: str | Path, language: str) -> Segmenter:
+    return Segmenter(morphemes, read_blocklist(blocklist_path), zipf_table(language), frequent_words(lexicon))
 
 
 def _row(parts: Segmentation) -> dict[str, Any]:

@@ -58,15 +58,16 @@ class Material:
 
 
 def gather(paths: Mapping[str, Any], settings: Mapping[str, Any], seed: int) -> Material:
-    """Read the material of a run. paths: manifest, injection, segmentation, morphemes and, where words are labelled,
-    devices. settings: p3's block.
+    """Read the material of a run. paths: manifest, injection, segmentation, morphemes; coined (synthetic.jsonl) where
+    its words have rows, and devices where words are labelled. settings: p3's block.
     """
     from wake2vec.bases.checkpoint import base_rows
-    from wake2vec.vocabulary.parts import Parts
+    from wake2vec.vocabulary.parts import Parts, segmented
 
     forms = read_values(paths["injection"])["forms"]
     mine = {form["word"] for form in forms}
-    segmentation = [entry for entry in read_jsonl(paths["segmentation"]) if entry["word"] in mine]
+    segmentation = segmented(paths["segmentation"], paths.get("coined"))
+    segmentation = [entry for entry in segmentation if entry["word"] in mine]
     morphemes, matrix = read_values(paths["morphemes"]), base_rows(paths["manifest"], ("embedding",))["embedding"]
     tokenizer = load_tokenizer(Path(paths["manifest"]).parent)
     rng = np.random.default_rng(seed)

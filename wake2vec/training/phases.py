@@ -18,7 +18,6 @@ from wake2vec.storage import (
     atomic_path,
     load_arrays,
     publish,
-    read_jsonl,
     read_text,
     read_values,
     save_arrays,
@@ -47,7 +46,7 @@ def rows_phase(
     """P1 or P3: train the rows, and in P3 with the objective.
 
     paths: manifest, tokenizer, injection, rows (to start from), train, valid; for P3 segmentation and morphemes;
-    optional adapter, body (of P2), synthetic, lexicon. settings: the phase's block. model: head, precision,
+    optional adapter, body (of P2), synthetic, lexicon, coined. settings: the phase's block. model: head, precision,
     quantisation, evaluation, seed of the run. tiers: names and places of the state folder's copies.
 
     Returns ({"best"|"final": {"rows": tensors of rows.safetensors, "adapter": …}}, run values, history).
@@ -272,11 +271,11 @@ def _lines(tokenizer, path, joined: bool = False) -> Encoded:
 def _share_parts(causal, paths, settings):
     """Rows made of parts from here on: (the callback that keeps them so, what run.json says of the parts)."""
     from wake2vec.training.factored import HANDED_ROUND, base_matrices, hand_round, parts_of, share_parts, summary
-    from wake2vec.vocabulary.parts import composition
+    from wake2vec.vocabulary.parts import composition, segmented
 
     forms = read_values(paths["injection"])["forms"]
     tokenizer = load_tokenizer(Path(paths["manifest"]).parent)
-    about = forms, read_jsonl(paths["segmentation"]), read_values(paths["morphemes"])
+    about = forms, segmented(paths["segmentation"], paths.get("coined")), read_values(paths["morphemes"])
     made = {side: composition(tokenizer, matrix, *about) for side, matrix in base_matrices(causal).items()}
     shares, _, names = made["embedding"]
     base = {side: vectors for side, (_, vectors, _) in made.items()}

@@ -36,8 +36,8 @@ def compare_runs(
 ) -> dict[str, Any]:
     """The values of sweep.json.
 
-    paths: manifest, injection, segmentation, morphemes, perhaps devices; rows and likelihoods, one of each run, in the
-    order of runs. runs: name -> (term, λ), the first with no term. settings: p3's block. seed: of the run.
+    paths: manifest, injection, segmentation, morphemes, perhaps coined and devices; rows and likelihoods, one of each
+    run, in the order of runs. runs: name -> (term, λ), the first with no term. settings: p3's block. seed: of the run.
     """
     import torch
 

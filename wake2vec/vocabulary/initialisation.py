@@ -20,8 +20,8 @@ from tokenizers import Tokenizer
 
 from wake2vec.geometry.vectors import spans
 from wake2vec.settings import head_mode
-from wake2vec.storage import read_jsonl, read_values
-from wake2vec.vocabulary.parts import Parts, mean_rows, pieces_of
+from wake2vec.storage import read_values
+from wake2vec.vocabulary.parts import Parts, mean_rows, pieces_of, segmented
 
 NEAREST_OF, EXAMPLES = 1000, 10  # new rows whose nearest base row is looked up; and how many of them are listed
 
@@ -159,7 +159,8 @@ _METHODS = {
 def place_rows(
     paths: Any, initialisation: Mapping[str, Any], head: str, seed: int
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The initial rows of a model from its files (manifest, tokenizer of the base, injection, segmentation, morphemes).
+    """The initial rows of a model from its files (manifest, tokenizer of the base, injection, segmentation, morphemes,
+    and coined, synthetic.jsonl, where its words have rows).
 
     Head rows are made where the head has rows of its own. Returns (rows, statistics) as `initial_rows`.
     """
@@ -174,7 +175,7 @@ def place_rows(
         matrices,
         Tokenizer.from_file(str(paths.tokenizer)),
         read_values(paths.injection)["forms"],
-        read_jsonl(paths.segmentation),
+        segmented(paths.segmentation, getattr(paths, "coined", None)),
         read_values(paths.morphemes),
         initialisation,
         seed,

@@ -13,7 +13,7 @@ New ids begin where the base *matrix* ends, which in a padded vocabulary is past
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -21,7 +21,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from wake2vec.errors import UserError
-from wake2vec.storage import read_text, read_values
+from wake2vec.storage import read_jsonl, read_text, read_values
 from wake2vec.text.corpus import passages_of
 from wake2vec.text.encoding import encode
 from wake2vec.vocabulary.isolation import SPACE, is_byte_level, isolating, steps_of
@@ -39,6 +39,8 @@ def inject(
     valid: list[str],
     match: str = "word",
     min_fires: int = 2,
+    coined: Collection[str] = (),
+    sentences: Sequence[str] = (),
 ) -> tuple[Tokenizer, dict[str, Any]]:
     """Give the words of a lexicon tokens of their own.
 
@@ -47,6 +49,8 @@ def inject(
     train, valid: passages, in which each form's occurrences are counted; the held-out count is only reported.
     match: "word", or "substring" for the notebooks' `add_tokens`.
     min_fires: a form that fires less often in the training passages gets no row; 0 keeps every form.
+    coined: those of the words that are synthetic, which no text has: a form of theirs gets a row where it fires in
+    sentences, whatever min_fires is. Counts stay those of the text; `count_synthetic` is how often it fires there.
 
     Returns the new tokenizer and the values of injection.json. Raises UserError for a base that is no BPE.
     """
@@ -75,21 +79,21 @@ def inject(
         if not all(whole):
             forms = [form for form, ok in zip(forms, whole, strict=True) if ok]
             tokenizer = build(base, spec, base_rows, forms)
-    counts = _fires(tokenizer, base_rows, len(forms), train)
-    if min_fires:
-        keep = counts >= min_fires
+    counts, shown = (_fires(tokenizer, base_rows, len(forms), texts) for texts in (train, sentences))
+    reasons = [_too_rare(*about, min_fires, coined) for about in zip(forms, counts, shown, strict=True)]
+    if any(reasons):
         refused += [
-            {
-                "word": form["word"],
-                "form": form["form"],
-                "reason": f"{form['form']!r} fires {n} < min_fires {min_fires} times in the training text",
-            }
-            for form, n in zip(forms, counts, strict=True)
-            if n < min_fires
+            {"word": form["word"], "form": form["form"], "reason": reason}
+            for form, reason in zip(forms, reasons, strict=True)
+            if reason
         ]
-        forms = [form for form, kept in zip(forms, keep, strict=True) if kept]
+        forms = [form for form, reason in zip(forms, reasons, strict=True) if not reason]
         tokenizer = build(base, spec, base_rows, forms)
-        counts = _fires(tokenizer, base_rows, len(forms), train)
+        counts, shown = (_fires(tokenizer, base_rows, len(forms), texts) for texts in (train, sentences))
+    forms = [
+        form | ({"count_synthetic": int(n)} if form["word"] in coined else {})
+        for form, n in zip(forms, shown, strict=True)
+    ]
     held_out = _fires(tokenizer, base_rows, len(forms), valid)
     rows = [
         {"id": base_rows + row, "row": row} | form | {"count_train": int(seen), "count_valid": int(unseen)}
@@ -111,6 +115,15 @@ def inject(
         "not_injectable": refused,
         "round_trip": {"passages": len(train) + len(valid), "lost": not_coming_back(tokenizer, [*train, *valid])},
     }
+
+
+def _too_rare(form: Mapping[str, Any], in_text: int, shown: int, min_fires: int, coined: Collection[str]) -> str | None:
+    """Why a form gets no row, if it gets none."""
+    if form["word"] in coined:
+        return None if shown else f"{form['form']!r} fires nowhere in the synthetic sentences"
+    if in_text < min_fires:
+        return f"{form['form']!r} fires {in_text} < min_fires {min_fires} times in the training text"
+    return None
 
 
 def _with_ids_kept(spec: dict[str, Any]) -> dict[str, Any]:
@@ -218,22 +231,26 @@ def _fires(tokenizer: Tokenizer, base_rows: int, forms: int, passages: list[str]
 
 def inject_lexicon(paths: Any, settings: Mapping[str, Any]) -> tuple[Tokenizer, dict[str, Any]]:
     """The tokenizer of a model from its files: architecture and tokenizer of the base, lexicon.csv and its report,
-    morphemes.json (for synthetic coinages), train.txt and valid.txt. settings: the `vocabulary` block. Returns what
-    `inject` does.
+    train.txt and valid.txt; with `synthetic` coined (synthetic.jsonl) and sentences (synthetic.txt). settings: the
+    `vocabulary` block. Returns what `inject` does.
     """
     from wake2vec.text.build import spellings
     from wake2vec.text.lexicon import read_lexicon
 
     written = spellings(read_lexicon(paths.lexicon))
+    coined, sentences = [], []
     if settings["synthetic"]:
-        written |= {form["word"]: [form["word"]] for form in read_values(paths.morphemes)["synthetic"]}
+        coined = [entry["word"] for entry in read_jsonl(paths.coined)]
+        sentences = read_text(paths.sentences).splitlines()
     tokenizer, values = inject(
         Tokenizer.from_file(str(paths.tokenizer)),
         read_values(paths.architecture)["rows"],
-        written,
+        written | {word: [word] for word in coined},
         passages_of(read_text(paths.train)),
         passages_of(read_text(paths.valid)),
         settings["match"],
         settings["min_fires"],
+        set(coined),
+        sentences,
     )
     return tokenizer, values | {"lexicon_saw_held_out": read_values(paths.report)["saw_held_out"]}

@@ -5,11 +5,14 @@ piece has that piece's row; another is the mean of its example words' vectors.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
 from tokenizers import Tokenizer
+
+from wake2vec.storage import read_jsonl
 
 LINE = "\n"  # what stands before a bare form: no base tokenizer joins it to a word
 
@@ -29,6 +32,11 @@ def mean_rows(matrix: np.ndarray, pieces: Sequence[Sequence[int]]) -> np.ndarray
     weights = np.repeat(1 / np.maximum(lengths, 1), lengths).astype(np.float32)
     starts = np.concatenate([[0], np.cumsum(lengths)])
     return csr_array((weights, flat, starts), shape=(len(pieces), len(matrix))) @ matrix
+
+
+def segmented(segmentation: str | Path, coined: str | Path | None = None) -> list[dict[str, Any]]:
+    """The words whose parts are known: of segmentation.jsonl, and of synthetic.jsonl where a run has those words."""
+    return [*read_jsonl(segmentation), *(read_jsonl(coined) if coined else [])]
 
 
 class Parts:
