@@ -106,6 +106,12 @@ def test_advice_is_what_the_changed_run_needs(planned):
     assert next(line["rows"] for line in needs["advice"] if "vocabulary" in line["settings"]) == 32_135
 
 
+def test_synthetic_words_keep_their_rows_whatever_min_fires_is(planned):
+    coined = [{"word": f"s{i}", "count_train": 0, "count_synthetic": 2} for i in range(1000)]
+    needs = planned(run(phases=["p1"]), {"small": 2.0}, injection=INJECTION | {"forms": FORMS + coined})
+    assert next(line["rows"] for line in needs["advice"] if "vocabulary" in line["settings"]) == 32_135 + 1000
+
+
 def test_advice_keeps_to_what_the_configuration_accepts_and_to_what_helps(planned):
     needs = planned(run(phases=["p2"], p2_kind="full"), {"small": 4.0})
     changes = [line["settings"] for line in needs["advice"]]
