@@ -35,7 +35,7 @@ lint: setup
 
 unit: setup
 	@echo "== tests"
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --no-loadscope-reorder --durations=12
 
 # the generated parts of config/: run after changing wake2vec/settings/
 docs: setup
