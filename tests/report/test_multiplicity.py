@@ -91,7 +91,7 @@ def test_comparisons_and_directions_reach_the_summary_and_its_tables():
     lines = directions_table(summary).splitlines()
     assert "draws most of these words" in next(line for line in lines if r"0\.66" in line)
     assert "share a direction" in next(line for line in lines if r"0\.53" in line)
-    assert "no more than all new words" in next(line for line in lines if r"0\.20 " in line and "left out" in line)
+    assert "no more than all new words" in next(line for line in lines if "words left out" in line)
     assert "no more than all new words" in next(line for line in lines if r"0\.01 " in line)
 
 

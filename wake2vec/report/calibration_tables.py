@@ -18,11 +18,23 @@ from wake2vec.report.geometry_tables import (
     once,
     p_cell,
 )
-from wake2vec.report.markdown import NOTHING, count, interval, number, p_value, signed, table, with_interval, with_signs
+from wake2vec.report.markdown import (
+    NOTHING,
+    count,
+    interval,
+    number,
+    p_value,
+    several,
+    signed,
+    table,
+    with_interval,
+    with_signs,
+)
 from wake2vec.report.multiplicity import drawn
 from wake2vec.report.results import Results
 
 Summary = Mapping[str, Any]
+WHEN = {"init": "with the initial rows", "p1": "after P1", "p3": "after P3"}
 COMPARED = {
     "norms.cohens_d": "length, as Cohen’s d",
     **{f"isotropy.{name}": label for name, label in ISOTROPY.items()},
@@ -59,28 +71,36 @@ def permuted_table(summary: Summary) -> str:
 
 
 def directions_table(summary: Summary) -> str:
-    """How well words’ offsets from their roots agree within an affix, beside shuffled affixes and random pairs."""
+    """How well words’ offsets from their roots agree within an affix, beside shuffled affixes and the initial rows."""
     rows = []
     for name, label in (
         ("directions", "as they are"),
-        ("directions.held_out", "of words that the objective left out"),
-        ("directions.centred", "less the mean offset"),
+        ("directions.held_out", "words left out"),
+        ("directions.centred", "centred"),
     ):
         for phase in ROW_PHASES:
             value, null = summary.get(f"{phase}.{name}"), summary.get(f"{phase}.{name}.null")
             if value is None:
                 continue
-            random = number(summary[f"{phase}.directions.random"], 2) if name == "directions" else NOTHING
             measured = with_interval(value, summary[f"{phase}.{name}.interval"], 2)
             effect = signed(value - null["mean"], 2)
             made = drawn(summary, phase) and not name.endswith("held_out")
             reading = readings.OBJECTIVE if made else readings.read_directions(value, null)
             change = summary.get(f"{phase}.{name}.change")
-            moved = NOTHING if change is None else with_signs(change, summary[f"{phase}.{name}.change.interval"], 2)
-            cells = [null_range(null, 2), random, effect, p_cell(null), moved, reading]
+            bounds = summary.get(f"{phase}.{name}.change.interval")
+            reach = f" ± {number((bounds[1] - bounds[0]) / 2, 2)}" if bounds else ""
+            moved = NOTHING if change is None else f"{signed(change, 2)}{reach}"
+            cells = [null_range(null, 2), effect, p_cell(null), moved, reading]
             rows.append([label, AFTER[phase], measured, *cells])
-    header = ["Offsets", "Rows", "Mean cosine", "Affixes shuffled", "Random pairs", "Effect", "p", "Less initial"]
-    return table([*header, "What follows"], once(rows), "llrrrrrrl") if rows else NOTHING_MEASURED
+    header = ["Offsets", "Rows", "Mean cosine", "Affixes shuffled", "Effect", "p", "Less initial", "What follows"]
+    return table(header, once(rows), "llrrrrrl") if rows else NOTHING_MEASURED
+
+
+def random_pairs(summary: Summary) -> str:
+    """The mean cosine of offsets of random pairs of rows, at every phase with rows."""
+    names = {phase: f"{phase}.directions.random" for phase in ROW_PHASES}
+    found = [f"{number(summary[n], 2)} {WHEN[phase]}" for phase, n in names.items() if summary.get(n) is not None]
+    return f"Offsets of any new row from any root have a mean cosine of {several(found)}." if found else ""
 
 
 def affixes_table(results: Results) -> str:
@@ -145,7 +165,7 @@ def directions(summary: Summary) -> str:
         since = {"down": " They agree less than initially.", "up": " They agree more than initially."}.get(
             readings.direction(bounds), ""
         )
-    at = {"init": "with the initial rows", "p1": "after P1", "p3": "after P3"}[phase]
+    at = WHEN[phase]
     return (
         f"{at[0].upper()}{at[1:]} {whose} has a mean cosine of {measured} to those of the other words with its affix "
         f"({'; '.join(controls)}; {p_value(null.get('p_adjusted', null.get('p')))}). "

@@ -18,6 +18,7 @@ SENTENCES = {
     "dimension": findings.dimension,
     "corrected": calibration_tables.corrected,
     "directions": calibration_tables.directions,
+    "random_pairs": calibration_tables.random_pairs,
     "drift": findings.drift,
     "changed_base_rows": findings.changed_base_rows,
     "random_neighbour": findings.random_neighbour,
