@@ -21,6 +21,8 @@ if workflow.is_main_process:
     forget_dead_runs()  # so that the same command goes on after a kill
 
 try:
+    for written in dict.fromkeys(["config/config.yaml", *map(str, workflow.configfiles)]):
+        configuration.refuse_repeated_keys(written)
     study = configuration.load(config)
 except UserError as error:
     raise WorkflowError(str(error)) from None

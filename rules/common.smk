@@ -2,8 +2,11 @@
 import json
 import os
 import re
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
+
+from snakemake.logging import logger
 
 from wake2vec.model import host
 from wake2vec.settings import REGIMES, held_in
@@ -129,6 +132,15 @@ def text_block(name):
     return lambda wildcards: getattr(study.corpora[wildcards.corpus], name).model_dump(mode="json")
 
 
+@cache
+def refuse(why):
+    """Stop for a file of the user's that is missing. Where results are there already Snakemake goes on all the same and
+    takes them as they are, so it is said in any case.
+    """
+    logger.warning(f"{why}\nResults that were made of it before are used as they are.")
+    raise WorkflowError(why)
+
+
 def corpus_sources(wildcards):
     """The files of a corpus; a missing one is explained with its configuration key."""
     from wake2vec.text.source import require_source
@@ -139,12 +151,17 @@ def corpus_sources(wildcards):
             str(require_source(file.path, f"corpora.{wildcards.corpus}.files.{i}.path")) for i, file in enumerate(files)
         ]
     except UserError as error:
-        raise WorkflowError(str(error)) from None
+        refuse(str(error))
 
 
 def lexicon_sources(wildcards):
     """The training text; the held-out text and a user's list only for a lexicon that looks at them."""
     lexicon = study.corpora[wildcards.corpus].lexicon
+    if lexicon.source == "file" and not Path(lexicon.path).is_file():
+        refuse(
+            f"corpora.{wildcards.corpus}.lexicon.path: there is no file {lexicon.path} (looked for "
+            f"{Path(lexicon.path).absolute()}). Accepted: a text file in UTF-8, one word a line."
+        )
     files = {"train": "results/corpora/{corpus}/train.txt"}
     if lexicon.scope == "whole" or lexicon.source == "file":
         files["valid"] = "results/corpora/{corpus}/valid.txt"
@@ -231,7 +248,7 @@ def devices_of(wildcards):
     """What says by which device words were made: a user's file, or the testbed's gold; nothing elsewhere."""
     if named := model_of(wildcards).p3.devices:
         if not Path(named).is_file():
-            raise WorkflowError(
+            refuse(
                 f"models.{wildcards.model}.p3.devices: there is no file {named} (looked for {Path(named).absolute()}). "
                 "Accepted: a CSV file in UTF-8 with a first line `word,device`. Put it there, or set the key to null."
             )

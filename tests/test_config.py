@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from wake2vec import config_docs
-from wake2vec.config import load, merge
+from wake2vec.config import load, merge, refuse_repeated_keys
 from wake2vec.errors import UserError
 
 ROOT = Path(__file__).parents[1]
@@ -101,6 +101,10 @@ def test_corpora_extend_too():
         (("models", "c", "start"), {"form": "a"}, ["models.c.start.form", "Accepted: from, at", '"from"?']),
         (("models", "c", "start"), {"from": "d"}, ["models.c.start.from: there is no 'd'", "Accepted: a, b, c"]),
         (("models", "c", "start"), {"from": "c"}, ["models.c.start.from", "circle: c -> c"]),
+        (("models", "b", "extends"), ["a"], ["models.b.extends: expected one name of models, found ['a']"]),
+        (("models", "a", "recipe"), ["notebook"], ["models.a.recipe: expected one name of recipes"]),
+        (("models", "a", "battery"), {"words": 600}, ["models.a", "battery.words: 600", "generation.tokens (60)"]),
+        (("models", "a", "p1"), {"learning_rate": float("inf")}, ["models.a.p1.learning_rate", "finite"]),
         (("tiers",), {"mirror": 3}, ["tiers.mirror: found 3", "valid string"]),
         (("tiers",), {"mirror": ""}, ["tiers.mirror: found ''"]),
         (("tiers",), "/drive", ["tiers: expected keys and values, found '/drive'"]),
@@ -254,3 +258,20 @@ def test_plain_english_to_compare_samples_with_is_another_corpus():
     assert "'plane'" in refusal("models", "a", "battery", to={"plain": "plane"})
     own = refusal("models", "a", "battery", to={"plain": "wake"})
     assert "models.a.battery.plain" in own and "the text that this run learns" in own and "plain" in own
+
+
+def test_a_key_given_twice_is_refused_with_its_lines(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        "models:\n  a: {base: x}\n  b:\n    p1: {steps: 3}\n    p1: {batch: 2}\nmodels:\n  c: {}\n", "utf-8"
+    )
+    with pytest.raises(UserError) as refused:
+        refuse_repeated_keys(path)
+    assert f"{path}, line 5: `p1:` stands in line 4 already" in str(refused.value)
+    assert f"{path}, line 6: `models:` stands in line 1 already" in str(refused.value)
+    # the same key in two blocks, an anchor merged into one, a list, an empty file, and what is no YAML at all
+    fine = "a: &x {k: 1}\nb: {<<: *x, k: 2}\nc: [{k: 1}, {k: 2}]\n"
+    for text in (fine, "", "a: [1\n"):
+        path.write_text(text, "utf-8")
+        refuse_repeated_keys(path)
+    refuse_repeated_keys(tmp_path / "missing.yaml")

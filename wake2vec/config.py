@@ -8,8 +8,10 @@ job.
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import ValidationError
 
 from wake2vec import layout, sweeps
@@ -66,6 +68,34 @@ def load(config: Mapping[str, Any]) -> Study:
     return study
 
 
+def refuse_repeated_keys(path: str | Path) -> None:
+    """Raise UserError where a YAML file has a key twice in one block, of which YAML would keep the last in silence."""
+    problems = []
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    def mapping(loader: Loader, node: yaml.MappingNode) -> dict[str, Any]:
+        lines: dict[Any, int] = {}
+        for key, _ in node.value:
+            line = key.start_mark.line + 1
+            if isinstance(key, yaml.ScalarNode) and key.value != "<<" and lines.setdefault(key.value, line) != line:
+                problems.append(
+                    f"{path}, line {line}: `{key.value}:` stands in line {lines[key.value]} already. One block has a "
+                    "key once; write both entries under the one."
+                )
+        return yaml.SafeLoader.construct_mapping(loader, node, deep=True)
+
+    Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, mapping)
+    text = Path(path).read_text("utf-8") if Path(path).is_file() else ""
+    try:
+        yaml.load(text, Loader)  # noqa: S506, a SafeLoader
+    except yaml.YAMLError:
+        return  # Snakemake says what is wrong with it
+    if problems:
+        raise UserError(_message(problems))
+
+
 def merge(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
     """`high` over `low`, key by key and all the way down; lists and plain values are replaced whole.
 
@@ -96,12 +126,16 @@ def _layers(section: str, name: str, sections: Mapping[str, Any]) -> list[tuple[
         seen.append(current)
         chain.append((where, {key: value for key, value in entry.items() if key != "extends"}))
         current = entry.get("extends")
+        if current is not None and not isinstance(current, str):
+            raise UserError(f"{where}.extends: expected one name of {section}, found {current!r}")
     chain.reverse()
     if section != "models":
         return chain
     recipe = next(
         (e["recipe"] for _, e in reversed(chain) if "recipe" in e), sections["defaults"].get("recipe", "wake")
     )
+    if not isinstance(recipe, str):
+        raise UserError(f"models.{name}.recipe: expected one name of recipes, found {recipe!r}")
     if recipe not in sections["recipes"]:
         raise UserError(_unknown(f"models.{name}.recipe", recipe, sections["recipes"]))
     below = [("defaults", sections["defaults"]), (f"recipes.{recipe}", sections["recipes"][recipe] or {})]

@@ -44,6 +44,13 @@ def test_the_seed_and_the_temperature_decide(base, base_tokenizer):
     assert written[0] == written[3] and len(set(written)) == 3
 
 
+def test_more_tokens_than_the_base_has_positions_are_refused(base, base_tokenizer):
+    causal = load_base(base)
+    most = causal.config.max_position_embeddings
+    with pytest.raises(UserError, match=rf"generation.tokens: {most} after the \d+ tokens of the prompt 'The river'"):
+        write_on(causal, base_tokenizer, 1, "The river", DRAWS, tokens=most, top_p=1.0)
+
+
 def test_a_sample_is_the_same_whatever_is_drawn_beside_it(base, base_tokenizer):
     causal = load_base(base)
 

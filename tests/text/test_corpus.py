@@ -179,6 +179,17 @@ def test_a_missing_file_names_its_place_in_the_config(tmp_path):
         build_corpus(name="mills", files=[{"path": tmp_path / "one.txt"}, {"path": tmp_path / "two.txt"}])
 
 
+def test_a_text_that_is_there_twice_is_refused_and_two_parts_of_one_file_are_not(tmp_path):
+    (tmp_path / "one.txt").write_text(STORY)
+    (tmp_path / "copy.txt").write_text(STORY)
+    with pytest.raises(UserError, match=r"corpora\.mills\.files\.1\.path: .*copy.txt .*corpora\.mills\.files\.0"):
+        build_corpus(name="mills", files=[{"path": tmp_path / "one.txt"}, {"path": tmp_path / "copy.txt"}])
+    parts = [{"end": "river number 20"}, {"start": "river number 20"}]
+    files = [{"path": tmp_path / "one.txt"} | part for part in parts]
+    train, valid, _ = build_corpus(name="mills", files=files, passage=200)
+    assert "number 3 " in train + valid and "number 33 " in train + valid
+
+
 def test_ready_passages_are_split_and_described_alike():
     passages = [f"passage {i}" for i in range(20)]
     train, valid, values = build_from_passages(name="t", kind="testbed", source={"seed_of_text": 1}, passages=passages)

@@ -61,7 +61,7 @@ def test_a_loss_that_is_no_number_stops_with_the_last_good_state(run, tmp_path, 
     assert calm["final_step"] == 12
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
 def test_a_scheduler_that_ends_the_job_loses_nothing(run, tmp_path, whole, monkeypatch, number):
     forward = trainer.Learner.forward
 

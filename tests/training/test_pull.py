@@ -23,8 +23,10 @@ from tests.training.fake_states import (
     write_checkpoint,
     write_extras,
 )
+from wake2vec.errors import UserError
 from wake2vec.training import mirrors
 from wake2vec.training.mirrors import pull
+from wake2vec.training.tiers import check_places
 
 
 @pytest.fixture(autouse=True)
@@ -242,3 +244,11 @@ def test_a_full_disk_here_stops_with_advice_and_leaves_what_was_there(tmp_path):
     out = in_namespace(FULL, tmp_path / "state", tmp_path / "mirror")
     assert out.returncode == 0, out.stderr
     assert "cannot be fetched to here (No space left on device). Free some space" in out.stdout
+
+
+def test_a_place_that_no_copy_could_get_to_is_refused_at_once(tmp_path):
+    with pytest.raises(UserError, match="tiers.far: foo://bar is of no protocol"):
+        check_places({"near": str(tmp_path), "far": "foo://bar"})
+    with pytest.raises(UserError, match=r"tiers.far: .*package that is not installed"):
+        check_places({"far": "adl://secret:key@store/x"})
+    check_places({"near": str(tmp_path), "memory": "memory://x", "cached": "simplecache::memory://x"})

@@ -11,6 +11,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from wake2vec.errors import UserError
 from wake2vec.storage import read_text, read_values
 from wake2vec.text.encoding import begin_id, load_tokenizer
 
@@ -79,6 +80,13 @@ def write_on(
     from transformers import GenerationConfig, LogitsProcessorList
 
     start = [begin, *tokenizer.encode(prompt, add_special_tokens=False).ids]
+    most = getattr(causal.config, "max_position_embeddings", None)
+    if most is not None and len(start) + tokens > most:
+        raise UserError(
+            f"generation.tokens: {tokens} after the {len(start)} tokens of the prompt {prompt!r} are more than the "
+            f"{most} positions that the base has (max_position_embeddings in its config.json). Accepted: fewer, or a "
+            "shorter prompt."
+        )
     device = causal.get_input_embeddings().weight.device
     ids = torch.tensor([start] * len(draws), device=device)
     # in the place of the checkpoint's own, which would fill what is left open here (a repetition penalty, say)

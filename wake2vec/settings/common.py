@@ -20,9 +20,9 @@ def setting(default: Any, help: str, **limits: Any) -> Any:
 
 
 class Settings(BaseModel):
-    """Unknown keys are refused, values are not coerced across types, and nothing changes after loading."""
+    """Unknown keys are refused, and infinite numbers; nothing changes after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def _state(value: Any) -> Any:

@@ -61,6 +61,11 @@ class Model(Settings):
                 raise ValueError("p3.adapters: train needs a P2 with kind: lora")
         if "p2" in self.phases and self.p2.kind == "full" and (self.p2.quantisation or self.quantisation) == "nf4":
             raise ValueError("p2.kind: full cannot train 4-bit weights; use kind: lora or quantisation: none")
+        if (self.battery.words or 0) > self.generation.tokens:
+            raise ValueError(
+                f"battery.words: {self.battery.words} is more than generation.tokens ({self.generation.tokens}), so "
+                "that every sample would be too short to be measured. Accepted: fewer words, or longer samples"
+            )
         return self
 
 

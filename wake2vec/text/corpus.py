@@ -151,6 +151,7 @@ def build_corpus(
     Raises UserError for what `read_source`, `clean` and `split` refuse, naming `corpora.{name}` and the file's number.
     """
     passages, sources = [], []
+    texts: dict[str, int] = {}
     done: Counter[str] = Counter()
     for number, entry in enumerate(files):
         options = {option: value for option, value in entry.items() if option not in ("path", "encoding")}
@@ -160,6 +161,11 @@ def build_corpus(
         text, counts = clean(text, **(cleaning or {}), **options, unwrap=not is_tei(path), key=key)
         passages += split_passages(text, passage)
         done.update(counts)
+        if (twin := texts.setdefault(text, number)) != number:  # or what is held out of one is trained on in the other
+            raise UserError(
+                f"{key}.path: {path} holds the same text as corpora.{name}.files.{twin}. Name it once, or give the two "
+                "entries different parts of it (`start`, `end`)."
+            )
         sources.append({"path": str(path), "sha256": sha256(path), "characters": len(text)})
     source = {"files": sources, "passage": passage}
     train, valid, values = build_from_passages(

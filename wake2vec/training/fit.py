@@ -22,6 +22,7 @@ from wake2vec.training import resume
 from wake2vec.training.checkpoints import checkpoints_of, manifest_of, newest_checkpoint
 from wake2vec.training.mirrors import Mirrors, pull
 from wake2vec.training.progress import Progress
+from wake2vec.training.tiers import check_places
 from wake2vec.training.trainer import STATE, Diverged, Learner, Loop, PhaseTrainer, Texts, reason_to_stop
 
 STOPPED = "stopped.json"  # a run that cannot go on, and why
@@ -52,6 +53,7 @@ def fit(
     """
     refuse_what_stopped(state, fingerprint)
     tokens = settings["batch"] * settings["accumulate"] * settings["sequence"]
+    check_places(tiers or {})
     if fetched := pull(state, tiers, fingerprint) if tiers else None:
         print(f"{name}: {fetched}", file=sys.stderr, flush=True)
     mirrors = Mirrors(state, tiers, settings["keep_checkpoints"]) if tiers else None
@@ -171,11 +173,20 @@ def _train(trainer: PhaseTrainer, checkpoint: Path | None) -> None:
 
 @contextmanager
 def _heeding(event: threading.Event) -> Iterator[None]:
-    """Set `event` when a scheduler says that the end is near (SIGTERM, or Slurm's SIGUSR1), instead of dying."""
+    """Set `event` when a scheduler says that the end is near (SIGTERM, or Slurm's SIGUSR1), or a user (Ctrl-C, SIGINT),
+    instead of dying. A second Ctrl-C stops at once.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may listen to signals
         return
-    before = {s: signal.signal(s, lambda *_: event.set()) for s in (signal.SIGTERM, signal.SIGUSR1)}
+    before = {}
+
+    def heed(number: int, _) -> None:
+        event.set()
+        if number == signal.SIGINT:
+            signal.signal(number, before[number])
+
+    before |= {s: signal.signal(s, heed) for s in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)}
     try:
         yield
     finally:

@@ -19,10 +19,11 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
 from urllib.parse import unquote
 
-from fsspec import AbstractFileSystem
+from fsspec import AbstractFileSystem, get_filesystem_class
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
+from wake2vec.errors import UserError
 from wake2vec.storage import atomic_path, flush, publish
 from wake2vec.training.checkpoints import MANIFEST, steps_of
 
@@ -72,6 +73,24 @@ def _secrets(url: str) -> set[str]:
 
 
 # One tier -------------------------------------------------------------------------------------------------------------
+
+
+def check_places(tiers: Mapping[str, str]) -> None:
+    """Raise UserError for a place that no copy could ever get to, since this environment cannot speak its protocol."""
+    for name, url in tiers.items():
+        protocol, mark, _ = url.rpartition("::")[2].partition("://")
+        try:
+            get_filesystem_class(protocol if mark else "file")
+        except ImportError as error:
+            raise UserError(
+                f"tiers.{name}: {shown(url)} needs a package that is not installed here ({error}). Install it into the "
+                "environment that snakemake runs in (s3fs for s3://, gcsfs for gs://), or set the tier to null."
+            ) from None
+        except ValueError:
+            raise UserError(
+                f"tiers.{name}: {shown(url)} is of no protocol that fsspec knows. Accepted: a folder, or a URL such as "
+                "s3://bucket/folder or gs://bucket/folder."
+            ) from None
 
 
 def open_tier(name: str, url: str, state: Path) -> Tier:
