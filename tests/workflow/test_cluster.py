@@ -62,7 +62,8 @@ def test_a_phase_of_a_14b_base_asks_for_more_than_the_base_takes(common, qwen):
     matrices = 8 * 2 * 152_064 * 5_120
     expected = (2 * QWEN["parameters"] + matrices + 4 * 10**6 + 4 * 2**30) // 10**6 + 1
     assert common.memory_of("p1")(*qwen) == expected > 2 * QWEN["parameters"] / 10**6
-    assert common.memory_of(whole=True)(*qwen) == expected
+    whole = expected + 2 * QWEN["parameters"] / 10**6  # merged, it is float32
+    assert common.memory_of(whole=True)(*qwen) == pytest.approx(whole, abs=1)
     assert common.memory_of_rows(*qwen) == (matrices + 4 * 10**6 + 4 * 2**30) // 10**6 + 1
 
 

@@ -186,7 +186,8 @@ def _heeding(event: threading.Event) -> Iterator[None]:
         if number == signal.SIGINT:
             signal.signal(number, before[number])
 
-    before |= {s: signal.signal(s, heed) for s in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)}
+    heeded = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+    before |= {s: signal.signal(s, heed) for s in heeded if signal.getsignal(s) != signal.SIG_IGN}
     try:
         yield
     finally:
