@@ -132,13 +132,15 @@ def text_block(name):
     return lambda wildcards: getattr(study.corpora[wildcards.corpus], name).model_dump(mode="json")
 
 
-@cache
 def refuse(why):
     """Stop for a file of the user's that is missing. Where results are there already Snakemake goes on all the same and
-    takes them as they are, so it is said in any case.
+    takes them as they are, so it is said in any case, once.
     """
-    logger.warning(f"{why}\nResults that were made of it before are used as they are.")
+    warn(f"{why}\nResults that were made of it before are used as they are.")
     raise WorkflowError(why)
+
+
+warn = cache(logger.warning)
 
 
 def corpus_sources(wildcards):

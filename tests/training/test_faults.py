@@ -70,11 +70,13 @@ def test_a_scheduler_that_ends_the_job_loses_nothing(run, tmp_path, whole, monke
             os.kill(os.getpid(), number)
         return forward(self, input_ids)
 
-    before = signal.getsignal(number)
+    before = signal.signal(number, lambda *_: pytest.fail("not heeded"))  # nohup has SIGINT ignored from the beginning
+    handler = signal.getsignal(number)
     monkeypatch.setattr(trainer.Learner, "forward", told)
     with pytest.raises(Interrupted, match="checkpoint-7 is saved"):
         p1(run, tmp_path)
-    assert signal.getsignal(number) == before
+    assert signal.getsignal(number) == handler
+    signal.signal(number, before)
     assert json.loads((tmp_path / "state/status.json").read_text())["state"] == "interrupted"
     monkeypatch.setattr(trainer.Learner, "forward", forward)
     again, values, history = p1(run, tmp_path)
