@@ -1,8 +1,8 @@
 import numpy as np
 
 from wake2vec.bases.checkpoint import base_rows
-from wake2vec.geometry.load import load_phases, root_pieces
-from wake2vec.storage import save_arrays
+from wake2vec.geometry.load import earlier, load_phases, root_pieces
+from wake2vec.storage import save_arrays, write_json
 
 
 def test_base_rows_that_no_phase_trained_are_read_once_and_shared(base, tmp_path):
@@ -27,3 +27,13 @@ def test_roots_of_words_with_an_affix_are_cut_into_base_pieces(base):
     ]
     pieces = root_pieces(base.parent / "tokenizer.json", words)
     assert set(pieces) == {"river"} and len(pieces["river"]) > 0
+
+
+def test_what_a_phase_is_compared_with(base, tmp_path):
+    new = np.full((3, base_rows(base)["embedding"].shape[1]), 7, np.float32)
+    save_arrays(tmp_path / "init.safetensors", {"embedding.new": new})
+    write_json(tmp_path / "run.json", "run", {"held_out_words": ["river", "weir"]}, {})
+    files = {"manifest": base, "initial": tmp_path / "init.safetensors", "objective": tmp_path / "run.json"}
+    found = earlier(files)
+    assert found["held_out"] == ["river", "weir"] and (found["initial"].new == 7).all()
+    assert earlier({"manifest": base}) == {"initial": None, "held_out": None}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from wake2vec.geometry.dimension import measure_dimension
-from wake2vec.geometry.directions import Pairs, affix_pairs, cosines, measure_directions
+from wake2vec.geometry.directions import Pairs, _shuffled, affix_pairs, cosines, measure_directions
 from wake2vec.geometry.drift import measure_drift
 from wake2vec.geometry.isotropy import measure_isotropy
 from wake2vec.geometry.norms import measure_norms
@@ -232,3 +232,14 @@ def test_the_change_is_of_the_same_words(make_forms):
     found = measure_directions(rows, segmentation, make_forms(160), ids, 3, shuffles=9, initial=apart)["change"]
     alone = measure_directions(apart, segmentation, make_forms(160), ids, 3, shuffles=9)["value"]
     assert found["before"] == pytest.approx(alone) and found["value"] > 0.3 and found["interval"][0] > 0
+
+
+def test_words_that_are_not_asked_about_keep_their_affixes(rng):
+    pairs = affix_pairs([{"prefix": "ab"[i % 2], "suffix": "cd"[i % 3 == 0]} for i in range(60)])
+    asked = pairs.word % 4 == 3
+    shuffled = _shuffled(pairs, asked, rng)
+    np.testing.assert_array_equal(shuffled.affix[~asked], pairs.affix[~asked])
+    assert (shuffled.affix[asked] != pairs.affix[asked]).any()
+    for kind in (0, 1):  # prefixes and suffixes apart, each handed out as often as before
+        mine = pairs.kind == kind
+        assert sorted(shuffled.affix[mine]) == sorted(pairs.affix[mine])

@@ -97,3 +97,12 @@ def test_comparisons_and_directions_reach_the_summary_and_its_tables():
 
 def test_a_group_too_small_to_compare_has_no_difference():
     assert compared("p1", {"isotropy": {"permuted": {"rows": 3, "reason": "3 rows"}}}) == {}
+
+
+def test_words_that_an_objective_draws_do_not_thin_out_those_that_it_left_out():
+    drawn = {f"p3.recovery.{group}.null": {"p": 0.002} for group in ("1", "2", "3-5", "6-10", "11+")}
+    open_question = {"p3.recovery.held_out.null": {"p": 0.04}, "p3.directions.held_out.null": {"p": 0.6}}
+    weighted = adjusted(drawn | open_question | {"p3.objective.morpheme.weight": 0.1})
+    assert weighted["p3.recovery.held_out.null"]["p_adjusted"] == 0.08  # of two
+    alike = adjusted(drawn | open_question | {"p3.objective.morpheme.weight": 0})
+    assert alike["p3.recovery.held_out.null"]["p_adjusted"] < 0.05  # of seven, five of them sure
