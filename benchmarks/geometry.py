@@ -41,6 +41,7 @@ SHAPES = ((32_000, 44_500, 2048), (128_256, 44_195, 2048))
 LARGE = (152_388, 44_500, 5120)
 QUICK = ((1000, 800, 64), (3000, 2000, 256))
 SAMPLE, NEIGHBOURS = 5000, 10
+CHUNK_MIB = 512  # scikit-learn's working memory, where it goes by chunks
 QUIET = 0.1
 
 
@@ -82,6 +83,15 @@ def spectrum_sklearn(m: dict) -> float:
 
 def spectrum_numpy(m: dict) -> float:
     values = np.linalg.eigvalsh(np.cov(np.concatenate([m["base"], m["new"]]).T))
+    return float(values.sum() ** 2 / (values**2).sum())
+
+
+def spectrum_scipy(m: dict) -> float:
+    from scipy.linalg import svdvals
+
+    rows = np.concatenate([m["base"], m["new"]])
+    rows -= rows.mean(0, dtype=np.float64).astype(np.float32)
+    values = svdvals(rows, overwrite_a=True).astype(float) ** 2
     return float(values.sum() ** 2 / (values**2).sum())
 
 
@@ -138,6 +148,15 @@ def sampled_sklearn(m: dict) -> float:
     return float(z.min() / z.max())
 
 
+def sampled_scipy(m: dict) -> float:
+    from scipy.spatial.distance import pdist, squareform
+
+    z = np.exp(1 - squareform(pdist(m["new"][:SAMPLE], "cosine")))
+    np.fill_diagonal(z, 0)
+    z = z.sum(1)
+    return float(z.min() / z.max())
+
+
 def similarity_ours(m: dict) -> float:
     from wake2vec.geometry.similarity import Side, mean_cosine
 
@@ -150,6 +169,14 @@ def similarity_sklearn(m: dict) -> float:
 
     n = len(m["base"])
     return float((cosine_similarity(m["base"]).sum(dtype=np.float64) - n) / (n * (n - 1)))
+
+
+def similarity_chunked(m: dict) -> float:
+    from sklearn.metrics import pairwise_distances_chunked
+
+    n, chunks = len(m["base"]), pairwise_distances_chunked(m["base"], metric="cosine", working_memory=CHUNK_MIB)
+    distances = sum(chunk.sum(dtype=np.float64) for chunk in chunks)
+    return float((n * n - distances - n) / (n * (n - 1)))
 
 
 def nearest_ours(m: dict) -> float:
@@ -190,6 +217,7 @@ FIGURES: dict[str, tuple[Callable, dict[str, tuple[Callable, Callable]], Callabl
         {
             "scikit-learn": (spectrum_sklearn, lambda b, k, d: 2 * (b + k) * d),
             "NumPy": (spectrum_numpy, lambda b, k, d: 5 * (b + k) * d),
+            "SciPy": (spectrum_scipy, lambda b, k, d: 2 * (b + k) * d),
         },
         lambda b, k, d: (b + k) * d**2,
     ),
@@ -205,12 +233,18 @@ FIGURES: dict[str, tuple[Callable, dict[str, tuple[Callable, Callable]], Callabl
     ),
     "sampled ratio": (
         sampled_ours,
-        {"scikit-learn": (sampled_sklearn, lambda b, k, d: 3 * SAMPLE**2)},
+        {
+            "scikit-learn": (sampled_sklearn, lambda b, k, d: 3 * SAMPLE**2),
+            "SciPy": (sampled_scipy, lambda b, k, d: 2 * (3 * SAMPLE**2 + SAMPLE * d)),
+        },
         lambda b, k, d: SAMPLE**2 * d,
     ),
     "mean cosine of base pairs": (
         similarity_ours,
-        {"scikit-learn": (similarity_sklearn, lambda b, k, d: b * b + b * d)},
+        {
+            "scikit-learn": (similarity_sklearn, lambda b, k, d: b * b + b * d),
+            "the same in chunks": (similarity_chunked, lambda b, k, d: 2 * 2**18 * CHUNK_MIB + 2 * b * d),
+        },
         None,
     ),
     f"{NEIGHBOURS} nearest of {SAMPLE:,}": (
