@@ -117,6 +117,7 @@ def test_held_out_words_are_out_of_every_term_with_all_their_forms():
     material = affixed(forms=2)
     out = {w for w, held in zip(material.words, material.held_out, strict=True) if held}
     assert len(out) == 15 and not out & set(material.words[~material.held_out])
+    assert material.held_out_words() == sorted(material.names["words"][word] for word in out)  # for run.json
     new = normal(120, 16).requires_grad_()
     made = objective(material, **dict.fromkeys(TERMS, 1.0))
     terms = made.terms(new, 0)
