@@ -232,11 +232,7 @@ def training_inputs(phase):
             "valid": corpus_file("valid.txt")(wildcards),
         }
         inputs |= layout.weights(wildcards.model, model, start)
-        texts = getattr(getattr(model, phase), "texts", ())
-        if "synthetic" in texts:
-            inputs["synthetic"] = corpus_file("synthetic.txt")(wildcards)
-        if "lexicon" in texts:
-            inputs["lexicon"] = corpus_file("wake_lexicon.txt")(wildcards)
+        inputs |= made_texts(wildcards, [phase])
         if phase == "p3" or getattr(getattr(model, phase), "rows", "free") != "free":
             inputs["segmentation"] = corpus_file("segmentation.jsonl")(wildcards)
             inputs["morphemes"] = corpus_file("morphemes.json")(wildcards)
@@ -244,6 +240,13 @@ def training_inputs(phase):
         return inputs | (devices_of(wildcards) if phase == "p3" else {})
 
     return files
+
+
+def made_texts(wildcards, phases):
+    """What phases train on besides the training text."""
+    texts = {text for phase in phases for text in getattr(getattr(model_of(wildcards), phase), "texts", ())}
+    files = {"synthetic": "synthetic.txt", "lexicon": "wake_lexicon.txt"}
+    return {name: corpus_file(file)(wildcards) for name, file in files.items() if name in texts}
 
 
 def devices_of(wildcards):
@@ -284,6 +287,19 @@ def keeping_of(phase):
     `params`: nothing of the training depends on it.
     """
     return lambda wildcards: getattr(model_of(wildcards), phase).model_dump_json(include=set(KEEPING))
+
+
+def preflight_of(wildcards):
+    """A `resources` function: the settings of all of a run's phases that are held against its base and files before any
+    of them trains, as JSON. No `params`: what P3 is to do must not retrain P1.
+    """
+    model = model_of(wildcards)
+    kept = {"sequence", "texts", "kind", "targets", "lambda_device"}
+    settings = {phase: getattr(model, phase).model_dump(mode="json", include=kept) for phase in model.phases}
+    files = made_texts(wildcards, model.phases)
+    if "p3" in model.phases and model.p3.lambda_device:
+        files |= devices_of(wildcards)
+    return json.dumps({"phases": settings, "context": model.evaluation.context, "files": files})
 
 
 def p3_trains_adapters(name):

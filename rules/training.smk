@@ -21,6 +21,7 @@ rule p1:
         gpu=gpu_of,
         tiers=tiers_of("p1"),
         keeping=keeping_of("p1"),
+        preflight=preflight_of,
     params:
         phase=trained_phase("p1"),
         model=trained_model("p1"),
@@ -98,6 +99,7 @@ rule p2:
         gpu=gpu_of,
         tiers=tiers_of("p2"),
         keeping=keeping_of("p2"),
+        preflight=preflight_of,
     params:
         phase=trained_phase("p2"),
         model=trained_model("p2"),
@@ -142,6 +144,7 @@ rule p3:
         gpu=gpu_of,
         tiers=tiers_of("p3"),
         keeping=keeping_of("p3"),
+        preflight=preflight_of,
     params:
         phase=trained_phase("p3"),
         model=trained_model("p3"),

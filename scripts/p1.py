@@ -6,12 +6,14 @@ from pathlib import Path
 from wake2vec.job import job
 from wake2vec.storage import write_csv, write_json
 from wake2vec.training.phases import publish_rows, rows_phase
+from wake2vec.training.preflight import preflight
 
 with job(snakemake) as provenance:
-    state = Path(snakemake.params.state)
+    inputs, state = dict(snakemake.input.items()), Path(snakemake.params.state)
+    preflight(inputs, json.loads(snakemake.resources.preflight))
     states, values, history = rows_phase(
         "p1",
-        dict(snakemake.input.items()),
+        inputs,
         snakemake.params.phase | json.loads(snakemake.resources.keeping),
         snakemake.params.model,
         state,

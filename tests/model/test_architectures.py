@@ -13,7 +13,8 @@ from wake2vec.model.loss import logits
 from wake2vec.model.rows import head_of, hidden_states, inject, rows_of, train_rows, widen_body
 from wake2vec.settings import Adapter, head_mode
 from wake2vec.storage import read_values, save_arrays
-from wake2vec.training.phases import LORA_TARGETS, _add_lora
+from wake2vec.training.phases import add_lora
+from wake2vec.training.preflight import LORA_TARGETS
 from wake2vec.training.trainer import Learner
 
 every = pytest.mark.parametrize(("name", "tied"), EVERY, ids=EVERY_ID)
@@ -241,7 +242,7 @@ def test_lora_attaches_with_its_default_targets(checkpoint, name, tied, quantisa
     causal, _ = split(manifest, quantisation=quantisation)
     ids = text(manifest)
     before = causal(input_ids=ids).logits
-    _add_lora(causal, Adapter(rank=RANK, dropout=0.0).model_dump())
+    add_lora(causal, Adapter(rank=RANK, dropout=0.0).model_dump())
     trained = {n: p for n, p in causal.named_parameters() if p.requires_grad}
     assert all("lora_" in n for n in trained)
     assert sum(p.numel() for p in trained.values()) == lora_parameters(name)

@@ -105,12 +105,12 @@ def test_lora_parameters_are_pefts_own_count(kind):
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
-    from wake2vec.training.phases import DEFAULT_TARGETS, LORA_TARGETS
+    from wake2vec.training.preflight import lora_targets
 
     sizes = (96, 32, 48, 4, 4, 4)
     config = gpt2(vocab_size=96, n_embd=32, n_layer=4, n_head=4) if kind == "GPT2" else llama(*sizes, kind=kind)
     causal = AutoModelForCausalLM.from_config(copy.deepcopy(config))
-    targets = list(LORA_TARGETS.get(type(causal).__name__, DEFAULT_TARGETS))
+    targets = lora_targets(type(causal).__name__, None)
     wrapped = get_peft_model(causal, LoraConfig(r=3, target_modules=targets, task_type="CAUSAL_LM"))
     theirs, _ = wrapped.get_nb_trainable_parameters()
     numbers = estimator(config)(run(p2_rank=3), "p2", 10)

@@ -17,7 +17,7 @@ import torch
 from tests.training.conftest import MODEL, ROWS, block, p1, same
 from wake2vec.errors import Interrupted, UserError
 from wake2vec.settings import Adapter, Rows
-from wake2vec.storage import load_arrays, write_text
+from wake2vec.storage import load_arrays
 from wake2vec.training import fit, phases, trainer
 
 # Inputs ---------------------------------------------------------------------------------------------------------------
@@ -141,24 +141,6 @@ def test_of_several_gpus_one_is_used(run, tmp_path, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         p1(run, tmp_path)
     assert seen["args"].device.type == "cuda" and seen["args"].n_gpu == 1
-
-
-def test_texts_longer_than_the_base_has_positions_for_are_refused_first(run, tmp_path):
-    with pytest.raises(UserError, match="^p1.sequence: 129 is more than the 128 positions"):
-        p1(run, tmp_path, ROWS | {"sequence": 129})
-    far = MODEL | {"evaluation": {"context": 256, "stride": 16}}
-    with pytest.raises(UserError, match="^evaluation.context: 256 is more than the 128 positions"):
-        phases.adapter_phase(run, block(Adapter), far, tmp_path / "p2", tmp_path / "out/body.safetensors")
-    assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize(("text", "key"), [("synthetic", "synthetic.sentences"), ("lexicon", "lexicon.min_count")])
-def test_an_empty_text_is_refused_before_the_base_is_loaded(run, tmp_path, monkeypatch, text, key):
-    monkeypatch.setattr(phases, "_assemble", lambda *_, **__: pytest.fail("loaded"))
-    path = tmp_path / "corpora/coined/text.txt"
-    write_text(path, "\n")
-    with pytest.raises(UserError, match=rf"p1\.texts: .*text\.txt is empty.*corpora\.coined\.{key}"):
-        p1(run | {text: str(path)}, tmp_path, block(Rows, texts=["train", text]))
 
 
 def test_a_growing_gap_stops_the_run_where_it_is_asked_to(run, tmp_path):

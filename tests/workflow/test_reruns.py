@@ -55,6 +55,7 @@ EDITS = {
     "nothing": ({}, {}),
     "a lambda of P3": (notebook(p3={"lambda_morpheme": 0.7}), AFTER_P3),
     "P2's rank": (notebook(p2={"rank": 4}), AFTER_P2),
+    "P3's sequence": (notebook(p3={"sequence": 48}), AFTER_P3),  # and P1, which looks at it too, stays
     "what the base is held in from P2 on": (notebook(p2={"quantisation": "nf4"}), AFTER_P2),
     "what the base is held in at P3": (notebook(p3={"precision": "bfloat16"}), AFTER_P3),
     "P1's learning rate": (notebook(p1={"learning_rate": 0.5}), AFTER_P1),

@@ -37,9 +37,10 @@ def folder_of(manifest_path: str | Path) -> Path:
     return folder or fetch(repo, commit, Path(manifest_path).parent.name, manifest["trust_remote_code"])
 
 
-def positions(manifest_path: str | Path) -> int | None:
+def positions(path: str | Path) -> int | None:
     """How many tokens a base's text can have, by its config.json; None where that does not say."""
-    config = json.loads((folder_of(manifest_path) / "config.json").read_text("utf-8"))
+    config = json.loads(Path(path).read_text("utf-8"))
+    config = config.get("text_config") or config  # of a model that sees, too
     return config.get("max_position_embeddings", config.get("n_positions"))
 
 

@@ -125,9 +125,9 @@ def phase_model(config: Any, model: Mapping[str, Any], phase: str, trust_remote_
     import torch
 
     from wake2vec.model.rows import SplitEmbedding, SplitHead, freeze, train_rows, widen_body
-    from wake2vec.training.phases import _add_lora
+    from wake2vec.training.phases import add_lora
 
-    causal = _skeleton(config, model["precision"], trust_remote_code)
+    causal = skeleton(config, model["precision"], trust_remote_code)
     inputs, outputs = causal.get_input_embeddings(), causal.get_output_embeddings()
     head = head_mode(model["head"], outputs.weight is inputs.weight)
     new, own = (torch.nn.Parameter(torch.empty(1, inputs.weight.shape[1], device="meta")) for _ in range(2))
@@ -141,7 +141,7 @@ def phase_model(config: Any, model: Mapping[str, Any], phase: str, trust_remote_
         train_rows(causal, model["p1"]["train"])  # base rows that P1 trained stay float32
     if "p2" in (*earlier, phase):
         if model["p2"]["kind"] == "lora":
-            _add_lora(causal, model["p2"])
+            add_lora(causal, model["p2"])
         else:
             body = widen_body(causal)
     freeze(causal)
@@ -225,7 +225,8 @@ def nf4_bytes(entries: int) -> int:
     return math.ceil(entries / 2) + blocks + 4 * math.ceil(blocks / 256)
 
 
-def _skeleton(config: Any, precision: str, trust_remote_code: bool) -> Any:
+def skeleton(config: Any, precision: str, trust_remote_code: bool) -> Any:
+    """The causal model of a configuration on the meta device: shapes and names, no contents."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -235,7 +236,7 @@ def _skeleton(config: Any, precision: str, trust_remote_code: bool) -> Any:
 
 
 def _parameters(config: Any, layers: int, trust_remote_code: bool) -> int:
-    causal = _skeleton(_with_layers(config, layers), "float32", trust_remote_code)
+    causal = skeleton(_with_layers(config, layers), "float32", trust_remote_code)
     return sum(parameter.numel() for parameter in causal.parameters())
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from wake2vec.bases.checkpoint import BITS, check_files, positions, stored_type
+from wake2vec.bases.checkpoint import BITS, check_files, stored_type
 from wake2vec.errors import UserError
 from wake2vec.storage import (
     atomic_path,
@@ -25,14 +25,9 @@ from wake2vec.storage import (
 )
 from wake2vec.text.encoding import Encoded, begin_id, blocks, encode, encode_corpus, load_tokenizer
 from wake2vec.training.checkpoints import begin_state, hash_of
+from wake2vec.training.preflight import lora_targets
 
-# the six projections of a block that the study adapts, under the names that architectures give them
-LORA_TARGETS = {
-    "GPT2LMHeadModel": ("c_attn", "c_fc"),  # q, k and v in one, and the up projection; c_proj is output and down both
-    "Phi3ForCausalLM": ("qkv_proj", "gate_up_proj", "down_proj"),
-}
 SNAPSHOTS = "snapshots"
-DEFAULT_TARGETS = ("q_proj", "k_proj", "v_proj", "gate_proj", "up_proj", "down_proj")
 
 
 def rows_phase(
@@ -58,8 +53,6 @@ def rows_phase(
     from wake2vec.training.trainer import Learner
 
     fingerprint = _begin(state, paths, settings, model)
-    _check_positions(phase, paths["manifest"], settings, model)
-    _check_texts(phase, paths, settings)
     causal = _assemble(paths, model, train_adapter=settings.get("adapters") == "train")
     train_rows(causal, settings["train"])
     _check_something_trains(causal, paths)
@@ -119,11 +112,10 @@ def adapter_phase(
     from wake2vec.training.trainer import Learner
 
     fingerprint = _begin(state, paths, settings, model)
-    _check_positions("p2", paths["manifest"], settings, model)
     causal = _assemble(paths, model)
     peft_model = None
     if settings["kind"] == "lora":
-        peft_model = _add_lora(causal, settings)
+        peft_model = add_lora(causal, settings)
     else:
         _unfreeze_body(causal)
     learner = Learner(causal)
@@ -217,36 +209,6 @@ def _begin(state: Path, paths, settings, model) -> str:
     return fingerprint
 
 
-def _check_positions(phase: str, manifest: Path, settings, model) -> None:
-    """Raise UserError where a text is longer than the base has positions for."""
-    most = positions(manifest)
-    lengths = {f"{phase}.sequence": settings["sequence"], "evaluation.context": model["evaluation"]["context"]}
-    for key, length in lengths.items():
-        if most is not None and length > most:
-            raise UserError(
-                f"{key}: {length} is more than the {most} positions that the base has (max_position_embeddings in its "
-                f"config.json). Accepted: {most} or less."
-            )
-
-
-NEEDED = {  # for a text to have a line: keys of its corpus, and what else
-    "synthetic": (("synthetic.forms", "synthetic.sentences"), "above 0, and known prefixes, roots and suffixes in it"),
-    "lexicon": (("lexicon.min_count",), "low enough for a coinage to be kept"),
-}
-
-
-def _check_texts(phase: str, paths, settings) -> None:
-    """Raise UserError where a text that is to be trained on is empty."""
-    for name in settings["texts"]:
-        if name in NEEDED and not read_text(paths[name]).strip():
-            keys, what = NEEDED[name]
-            corpus = f"corpora.{Path(paths[name]).parent.name}"
-            raise UserError(
-                f"{phase}.texts: {paths[name]} is empty, so that there is no text `{name}` to train on. It needs "
-                f"{' and '.join(f'{corpus}.{key}' for key in keys)} {what}; or leave `{name}` out of {phase}.texts."
-            )
-
-
 def _texts(paths, settings, model):
     from wake2vec.training.trainer import Texts
 
@@ -290,23 +252,15 @@ def _share_parts(causal, paths, settings):
     return shared, {"parts": summary(shares, names)}
 
 
-def _add_lora(causal, settings):
+def add_lora(causal, settings):
+    """Wrap a causal model in PEFT's LoRA. settings: p2's block."""
     from peft import LoraConfig, get_peft_model
 
-    targets = settings["targets"] or LORA_TARGETS.get(type(causal).__name__, DEFAULT_TARGETS)
-    names = {name.rsplit(".", 1)[-1] for name, _ in causal.named_modules()}
-    if missing := [target for target in targets if target not in names]:
-        from wake2vec.errors import guess
-
-        raise UserError(
-            f"p2.targets: {type(causal).__name__} has no module named {', '.join(missing)}. It has: "
-            f"{', '.join(sorted(n for n in names if n and not n.isdigit()))}.{guess(missing[0], names)}"
-        )
     config = LoraConfig(
         r=settings["rank"],
         lora_alpha=settings["alpha"],
         lora_dropout=settings["dropout"],
-        target_modules=list(targets),
+        target_modules=lora_targets(type(causal).__name__, settings["targets"]),
         bias="none",
         task_type="CAUSAL_LM",
     )
