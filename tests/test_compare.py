@@ -1,0 +1,47 @@
+"""The command that compares any two models or phases."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from tests.language.test_comparison import frame, scored
+from wake2vec.compare import main
+from wake2vec.storage import write_csv, write_json
+
+
+@pytest.fixture
+def folders(tmp_path):
+    def made(name, nats, bits, kinds):
+        folder = tmp_path / name
+        write_json(folder / "likelihood.json", "likelihood", scored(nats, [4, 12]), {})
+        words = frame(bits, kinds).assign(length=1)
+        write_csv(folder / "surprisal.csv", words)
+        return str(folder)
+
+    kinds = ["coinage without row", "plain", "coinage without row", "plain"]
+    one = made("a", [10, 20], [10.0, 2.0, 20.0, 4.0], kinds)
+    other = made("b", [8, 18], [4.0, 2.5, 30.0, 3.5], ["coinage with row", *kinds[1:]])
+    return one, other
+
+
+def test_bits_per_byte_and_bits_a_word_with_intervals(folders, capsys):
+    assert main([*folders, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["text"]["bits_per_byte"] == pytest.approx(-4 / 16 / 0.6931471805599453)
+    assert found["words"]["coinage"]["difference"] == 2.0 and found["words"]["plain"]["difference"] == 0
+    assert main(list(folders)) == 0
+    said = capsys.readouterr().out
+    assert f"{folders[1]} less {folders[0]}" in said and "2 passages" in said
+    for line in ("15.00 → 17.00   +2.00 [−6.00, +10.00]", "10.00 → 4.00   −6.00", "bits per byte  −0.361 ["):
+        assert line in said, said
+    assert "\xa0" not in said
+
+
+def test_other_folders_and_other_texts_are_refused_in_words(folders, tmp_path, capsys):
+    assert main([folders[0], str(tmp_path / "nothing")]) == 1
+    assert "no likelihood.json and no surprisal.csv in it. Accepted: results/{model}/metrics" in capsys.readouterr().err
+    path = tmp_path / "b/surprisal.csv"
+    write_csv(path, pd.read_csv(path).iloc[:3])
+    assert main(list(folders)) == 1
+    assert "different held-out text (4 and 3 lines" in capsys.readouterr().err
