@@ -8,12 +8,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wake2vec.errors import UserError
 from wake2vec.language.likelihood import (
     likelihood,
     nats_and_entropies,
     token_nats,
     windows,
 )
+from wake2vec.model import rows
 from wake2vec.model.assemble import load_base
 from wake2vec.text.encoding import Encoded, encode
 
@@ -49,6 +51,44 @@ def reference(causal, ids, context, stride):
         for position in range(scored, end + 1):
             nats[position - 1] = -logits[position - 1 - first, sequence[position]].item()
     return nats
+
+
+def needy(limit):
+    """Hidden states that ask for more memory than there is when more than `limit` windows come at once."""
+    states = rows.hidden_states
+
+    def hidden_states(causal, ids):
+        if len(ids) > limit:
+            torch.empty(2**55, dtype=torch.uint8)
+        return states(causal, ids)
+
+    return hidden_states
+
+
+def test_windows_that_do_not_fit_are_scored_fewer_at_a_time(causal, base_tokenizer, passages, monkeypatch, capsys):
+    encoded = encode(base_tokenizer, passages[:9])
+    expected = token_nats(causal, encoded, 1, 16, 5)
+    causal.train()
+    monkeypatch.setattr(rows, "hidden_states", needy(3))
+    for ours, whole in zip(token_nats(causal, encoded, 1, 16, 5), expected, strict=True):
+        np.testing.assert_allclose(ours, whole, atol=2e-5)
+    said = capsys.readouterr().err
+    tried = [int(line.split()[1]) for line in said.splitlines()]
+    assert tried == sorted(tried, reverse=True) and tried[0] > 3 >= tried[-1]
+    assert causal.training
+    causal.eval()
+    monkeypatch.setattr(rows, "hidden_states", needy(0))
+    with pytest.raises(UserError, match=r"^evaluation\.context: one window of 16 tokens does not fit"):
+        token_nats(causal, encoded, 1, 16, 5)
+
+
+def test_another_error_is_no_want_of_memory(causal, base_tokenizer, passages, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    monkeypatch.setattr(rows, "hidden_states", broken)
+    with pytest.raises(RuntimeError, match="device-side"):
+        token_nats(causal, encode(base_tokenizer, passages[:2]), 1, 16, 5)
 
 
 @pytest.mark.parametrize(("context", "stride"), [(16, 16), (16, 5), (100, 40)])

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from tests.training.conftest import MODEL, ROWS, block, p1, same
-from wake2vec.errors import Interrupted, UserError
+from wake2vec.errors import Interrupted, UserError, out_of_memory
 from wake2vec.settings import Adapter, Rows
 from wake2vec.storage import load_arrays
 from wake2vec.training import fit, phases, trainer
@@ -126,7 +126,7 @@ def test_one_sequence_that_does_not_fit_is_explained(run, tmp_path, monkeypatch)
     ],
 )
 def test_want_of_memory_is_known_in_all_of_its_wordings(said, is_memory):
-    assert fit._out_of_memory(RuntimeError(said)) is is_memory
+    assert out_of_memory(RuntimeError(said)) is is_memory
 
 
 def test_of_several_gpus_one_is_used(run, tmp_path, monkeypatch):

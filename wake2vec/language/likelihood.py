@@ -8,6 +8,7 @@ scores all of its own). Bytes are the text's, not the tokenizer's, so that model
 """
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from wake2vec.errors import UserError, out_of_memory
 from wake2vec.geometry.recovery import COUNTS
 from wake2vec.language.comparison import ratio
 from wake2vec.storage import read_text, read_values, sha256
@@ -71,27 +73,47 @@ def _of_every_token(
     todo = windows(np.array([len(ids) - 1 for ids in passages]), context, stride)
     # windows of like length side by side waste the least padding
     todo.sort(key=lambda w: min(len(passages[w[0]]) - w[1], context + 1))
-    size = max(1, BATCH_TOKENS // context)
+    size, start = max(1, BATCH_TOKENS // context), 0
     was_training = causal.training
     causal.eval()
     with torch.no_grad():
-        for start in range(0, len(todo), size):
+        while start < len(todo):
             batch = todo[start : start + size]
             pieces = [passages[p][first : first + context + 1] for p, first, _ in batch]
             ids = np.zeros((len(batch), max(map(len, pieces))), dtype=np.int64)
             for row, piece in enumerate(pieces):
                 ids[row, : len(piece)] = piece  # padding on the right: a causal model never looks at it
             tokens = torch.from_numpy(ids).to(device)
-            hidden = hidden_states(causal, tokens[:, :-1])
-            scores = score(hidden.flatten(0, 1), tokens[:, 1:].flatten(), base, new, cap)
+            try:
+                hidden = hidden_states(causal, tokens[:, :-1])
+                scores = score(hidden.flatten(0, 1), tokens[:, 1:].flatten(), base, new, cap)
+            except RuntimeError as error:
+                if not out_of_memory(error):
+                    raise
+                size = _smaller(len(batch), context, str(error).split("\n")[0])
+                continue
             if not measured:
                 measured = [[np.full(len(ids) - 1, np.nan, dtype=np.float32) for ids in passages] for _ in scores]
             for of_passage, found in zip(measured, scores, strict=True):
                 found = found.view(len(batch), -1).cpu().numpy()
                 for row, ((p, first, scored), piece) in enumerate(zip(batch, pieces, strict=True)):
                     of_passage[p][scored - 1 : first + len(piece) - 1] = found[row, scored - 1 - first : len(piece) - 1]
+            start += len(batch)
     causal.train(was_training)
     return measured
+
+
+def _smaller(windows: int, context: int, said: str) -> int:
+    """How many windows to score at a time after so many did not fit. Raises UserError where it was one."""
+    if windows == 1:
+        raise UserError(
+            f"evaluation.context: one window of {context} tokens does not fit into the memory that is left ({said}). "
+            "Accepted: fewer tokens; or use `quantisation: nf4`, or a larger device."
+        )
+    print(
+        f"scoring {windows // 2} windows at a time, since {windows} did not fit ({said})", file=sys.stderr, flush=True
+    )
+    return windows // 2
 
 
 def likelihood(

@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 from transformers import TrainerState, TrainingArguments
 
-from wake2vec.errors import Interrupted, UserError
+from wake2vec.errors import Interrupted, UserError, out_of_memory
 from wake2vec.model.assemble import load_named
 from wake2vec.storage import load_arrays, write_text
 from wake2vec.training import resume
@@ -87,7 +87,7 @@ def _train_in_memory(learner, texts, settings, seed, checkpoint, progress, callb
         except Diverged as error:
             raise UserError(_stop(state, fingerprint, str(error))) from None
         except RuntimeError as error:
-            if not _out_of_memory(error):
+            if not out_of_memory(error):
                 raise
             said = str(error).split("\n")[0]
         del trainer  # and with it all that it holds in memory
@@ -193,14 +193,6 @@ def _heeding(event: threading.Event) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _out_of_memory(error: RuntimeError) -> bool:
-    """In any of the wordings that torch, CUDA and cuBLAS have for it."""
-    said = str(error)
-    return isinstance(error, torch.OutOfMemoryError) or any(
-        wording in said for wording in ("can't allocate memory", "out of memory", "ALLOC_FAILED")
-    )
 
 
 def _smaller(name: str, settings: Mapping[str, Any], parts: int, said: str) -> str:
