@@ -41,6 +41,32 @@ def refusal(*path, to):
     return str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("models", "a", "p1", "steps"),
+        ("models", "a", "p1", "learning_rate"),
+        ("models", "a", "p1", "max_gap"),
+        ("models", "a", "seed"),
+        ("corpora", "wake", "seed"),
+        ("bases", "small", "steps"),
+    ],
+)
+def test_true_is_no_number(path):
+    assert f"{'.'.join(path)}: found True. Accepted: a number." in refusal(*path, to=True)
+
+
+def test_true_is_no_number_in_a_list_or_where_all_runs_get_it():
+    assert "models.a.generation.temperatures.1: found True" in refusal(
+        "models", "a", "generation", "temperatures", to=[0.5, True]
+    )
+    assert "defaults.seed: found True" in refusal("defaults", "seed", to=True)
+    assert load(changed("models", "a", "vocabulary", "synthetic", to=True)).models["a"].vocabulary.synthetic is True
+    assert (
+        load(changed("models", "a", "p1", "learning_rate", to="1e-4")).models["a"].p1.learning_rate == 1e-4
+    )  # YAML 1.1
+
+
 def test_layers_defaults_recipe_parent_own():
     study = load(SMALL)
     a, b, c = (study.models[name] for name in "abc")

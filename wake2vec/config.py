@@ -7,7 +7,7 @@ job.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +63,25 @@ def load(config: Mapping[str, Any]) -> Study:
         study = Study.model_validate(values)
     except ValidationError as error:
         raise UserError(_message([_explain(e, layers) for e in error.errors()])) from None
+    if truths := list(_truths(values, study.model_dump())):
+        raise UserError(_message([_explain(e, layers) for e in truths]))
     if problems := _broken_references(study):
         raise UserError(_message(problems))
     return study
+
+
+def _truths(written: Any, made: Any, place: tuple[Any, ...] = ()) -> Iterator[dict[str, Any]]:
+    """Where a number was made of true or false (in YAML also yes, no, on, off), as pydantic's own errors have it."""
+    if isinstance(written, bool) and type(made) in (int, float):
+        if place[0] in ("corpora", "bases"):
+            place = (*place[:2], "kind", *place[2:])  # of which union pydantic's place would say the tag
+        yield {"type": "", "loc": place, "input": written, "msg": "Accepted: a number"}
+    elif isinstance(written, Mapping) and isinstance(made, Mapping):
+        for key in written.keys() & made.keys():
+            yield from _truths(written[key], made[key], (*place, key))
+    elif isinstance(written, list) and isinstance(made, list | tuple):
+        for at, (one, other) in enumerate(zip(written, made, strict=True)):
+            yield from _truths(one, other, (*place, at))
 
 
 def refuse_repeated_keys(path: str | Path) -> None:
