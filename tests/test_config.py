@@ -67,6 +67,21 @@ def test_true_is_no_number_in_a_list_or_where_all_runs_get_it():
     )  # YAML 1.1
 
 
+def test_a_recipe_that_no_run_has_is_looked_at_too():
+    said = refusal("recipes", "other", to={"p1": {"stpes": 3, "learning_rate": "fast"}, "head": "tie"})
+    for part in (
+        "recipes.other.p1.stpes: unknown key (value 3).",
+        'Did you mean "steps"?',
+        "recipes.other.p1.learning_rate: found 'fast'.",
+        "recipes.other.head: found 'tie'. Accepted: native",
+        "3 things are wrong",
+    ):
+        assert part in said, said
+    assert "recipes.other: expected keys and values, found [1]" in refusal("recipes", "other", to=[1])
+    load(changed("recipes", "other", to={"phases": ["p2"]}))  # what it lacks a run of its own may have
+    load(changed("recipes", "other", to=None))
+
+
 def test_layers_defaults_recipe_parent_own():
     study = load(SMALL)
     a, b, c = (study.models[name] for name in "abc")

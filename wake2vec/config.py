@@ -15,11 +15,11 @@ import yaml
 from pydantic import ValidationError
 
 from wake2vec import layout, sweeps
+from wake2vec.config_errors import PLAIN, explain, message, unknown
 from wake2vec.errors import UserError, guess
-from wake2vec.settings import STATES, Base, Corpus, Figures, Model, Settings, Study  # noqa: F401  (re-exported)
+from wake2vec.settings import STATES, Model, Study
 
 SECTIONS = ("corpora", "bases", "defaults", "recipes", "models", "sweeps", "figures", "plan", "tiers")
-PLAIN = ("sweeps", "figures", "plan", "tiers")  # sections without entries that extend one another
 RESERVED = ("corpora", "bases", "sweeps", "figures", "tables", "paper", "paper.html", "logs", "benchmarks")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -49,7 +49,7 @@ def load(config: Mapping[str, Any]) -> Study:
             except UserError as error:
                 problems.append(str(error))
     if problems:
-        raise UserError(_message(problems))
+        raise UserError(message(problems))
 
     values = {section: sections[section] for section in PLAIN} | {
         section: {} for section in ("corpora", "bases", "models")
@@ -59,15 +59,36 @@ def load(config: Mapping[str, Any]) -> Study:
         for _, entry in stack:
             merged = merge(merged, entry)
         values[section][name] = merged
+    unused = _unused_recipes(sections, values["models"])
     try:
         study = Study.model_validate(values)
     except ValidationError as error:
-        raise UserError(_message([_explain(e, layers) for e in error.errors()])) from None
+        raise UserError(message([explain(e, layers) for e in error.errors()] + unused)) from None
+    if unused:
+        raise UserError(message(unused))
     if truths := list(_truths(values, study.model_dump())):
-        raise UserError(_message([_explain(e, layers) for e in truths]))
+        raise UserError(message([explain(e, layers) for e in truths]))
     if problems := _broken_references(study):
-        raise UserError(_message(problems))
+        raise UserError(message(problems))
     return study
+
+
+def _unused_recipes(sections: Mapping[str, Any], models: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the keys and values of recipes that no model has, which nothing else looks at."""
+    usual = sections["defaults"].get("recipe", "wake")
+    problems = []
+    for name in sections["recipes"].keys() - {model.get("recipe", usual) for model in models.values()}:
+        recipe = sections["recipes"][name] or {}
+        if not isinstance(recipe, Mapping):
+            problems.append(f"recipes.{name}: expected keys and values, found {recipe!r}")
+            continue
+        try:
+            Model.model_validate({"base": "any", "corpus": "any"} | recipe)
+        except ValidationError as error:
+            # what only a whole run can break is left to the run
+            found = [e | {"loc": ("models", name, *e["loc"])} for e in error.errors() if e["type"] != "value_error"]
+            problems += [explain(e, {("models", name): [(f"recipes.{name}", recipe)]}) for e in found]
+    return problems
 
 
 def _truths(written: Any, made: Any, place: tuple[Any, ...] = ()) -> Iterator[dict[str, Any]]:
@@ -109,7 +130,7 @@ def refuse_repeated_keys(path: str | Path) -> None:
     except yaml.YAMLError:
         return  # Snakemake says what is wrong with it
     if problems:
-        raise UserError(_message(problems))
+        raise UserError(message(problems))
 
 
 def merge(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,7 +156,7 @@ def _layers(section: str, name: str, sections: Mapping[str, Any]) -> list[tuple[
         if current in seen:
             raise UserError(f"{section}.{name}: `extends` goes round in a circle: {' -> '.join([*seen, current])}")
         if current not in sections[section]:
-            raise UserError(_unknown(f"{section}.{seen[-1]}.extends", current, sections[section]))
+            raise UserError(unknown(f"{section}.{seen[-1]}.extends", current, sections[section]))
         entry = sections[section][current]
         if not isinstance(entry, Mapping):
             raise UserError(f"{where}: expected keys and values, found {entry!r}")
@@ -153,7 +174,7 @@ def _layers(section: str, name: str, sections: Mapping[str, Any]) -> list[tuple[
     if not isinstance(recipe, str):
         raise UserError(f"models.{name}.recipe: expected one name of recipes, found {recipe!r}")
     if recipe not in sections["recipes"]:
-        raise UserError(_unknown(f"models.{name}.recipe", recipe, sections["recipes"]))
+        raise UserError(unknown(f"models.{name}.recipe", recipe, sections["recipes"]))
     below = [("defaults", sections["defaults"]), (f"recipes.{recipe}", sections["recipes"][recipe] or {})]
     for where, entry in below:
         if not isinstance(entry, Mapping):
@@ -163,19 +184,19 @@ def _layers(section: str, name: str, sections: Mapping[str, Any]) -> list[tuple[
 
 def unknown_model(name: str, study: Study) -> str:
     """What to say when a target names a model that is not configured."""
-    return _unknown(f"results/{name}", name, study.models)
+    return unknown(f"results/{name}", name, study.models)
 
 
 def _broken_references(study: Study) -> list[str]:
     problems = []
     for name, base in study.bases.items():
         if base.kind == "pretrain" and base.corpus not in study.corpora:
-            problems.append(_unknown(f"bases.{name}.corpus", base.corpus, study.corpora))
+            problems.append(unknown(f"bases.{name}.corpus", base.corpus, study.corpora))
     for name, model in study.models.items():
         if model.base not in study.bases:
-            problems.append(_unknown(f"models.{name}.base", model.base, study.bases))
+            problems.append(unknown(f"models.{name}.base", model.base, study.bases))
         if model.corpus not in study.corpora:
-            problems.append(_unknown(f"models.{name}.corpus", model.corpus, study.corpora))
+            problems.append(unknown(f"models.{name}.corpus", model.corpus, study.corpora))
         problems += _broken_start(name, study) + _unsaved_steps(name, study) + _broken_plain(name, study)
     problems += sweeps.problems(study)
     places: dict[str, str] = {}
@@ -195,7 +216,7 @@ def _broken_start(name: str, study: Study) -> list[str]:
         return []
     where, parent = f"models.{name}.start", study.models.get(model.start.model)
     if parent is None:
-        return [_unknown(f"{where}.from", model.start.model, study.models)]
+        return [unknown(f"{where}.from", model.start.model, study.models)]
     if circle := _circle(name, study):
         return [f"{where}.from: these runs start from one another in a circle: {' -> '.join(circle)}."]
     problems = []
@@ -221,7 +242,7 @@ def _broken_plain(name: str, study: Study) -> list[str]:
     if plain is None:
         return []
     if plain not in study.corpora:
-        return [_unknown(where, plain, study.corpora)]
+        return [unknown(where, plain, study.corpora)]
     others = ", ".join(key for key in study.corpora if key != model.corpus) or "(none configured)"
     own = f"{where}: {plain!r} is the text that this run learns. Accepted: another corpus, {others}; or null."
     return [own] if plain == model.corpus else []
@@ -283,103 +304,3 @@ def _bad_name(section: str, name: Any) -> str | None:
         taken = ", ".join(RESERVED)
         return f"models.{name}: results/{name} is used by the pipeline itself. Accepted: any name but {taken}."
     return None
-
-
-def _unknown(where: str, found: Any, accepted: Mapping[str, Any]) -> str:
-    choices = ", ".join(accepted) or "(none configured)"
-    return f"{where}: there is no {found!r}. Accepted: {choices}.{guess(found, accepted)}"
-
-
-def _explain(error: Mapping[str, Any], layers: Mapping) -> str:
-    """One pydantic error as a sentence: the key as written in the file, what was found, what is accepted."""
-    section, *inside = error["loc"]
-    where = section
-    if section not in PLAIN:
-        name, *inside = inside
-        if section != "models":
-            inside = inside[1:]  # pydantic puts the union's tag (the kind) after the name
-        where = _written_at(layers[section, name], inside)
-    key = ".".join([where, *(str(part) for part in inside)])
-    found = error["input"]
-    if error["type"] == "extra_forbidden":
-        accepted = _accepted_keys(section, error["loc"])
-        return (
-            f"{key}: unknown key (value {found!r}). Accepted: {', '.join(accepted)}.{guess(str(inside[-1]), accepted)}"
-        )
-    if error["type"] == "missing":
-        return f"{key}: this key is needed and missing."
-    if error["type"] == "union_tag_not_found":
-        return f"{key}.kind: this key is needed and missing. Accepted: {_kinds(section)}."
-    if error["type"] == "model_type":
-        return f"{key}: expected keys and values, found {found!r}."
-    message = error["msg"].removeprefix("Value error, ")
-    if error["type"] in ("literal_error", "union_tag_invalid"):
-        accepted = re.findall(r"'([^']*)'", error["ctx"].get("expected") or error["ctx"]["expected_tags"])
-        tag = error["ctx"].get("tag", found)
-        key += ".kind" if error["type"] == "union_tag_invalid" else ""
-        return f"{key}: found {tag!r}. Accepted: {', '.join(accepted)}.{guess(str(tag), accepted)}"
-    shown = "" if isinstance(found, Mapping) else f"found {found!r}. "
-    return f"{key}: {shown}{message}."
-
-
-def _kinds(section: str) -> str:
-    return {"corpora": "testbed, file", "bases": "pretrain, hub, path"}[section]
-
-
-def _written_at(stack: list[tuple[str, Mapping[str, Any]]], inside: list[Any]) -> str:
-    """Which layer of a merged entry a key came from: the highest that holds it."""
-    for where, entry in reversed(stack):
-        here: Any = entry
-        for part in inside:
-            here = (
-                here.get(part, _MISSING)
-                if isinstance(here, Mapping)
-                else here
-                if isinstance(here, list | tuple)
-                else _MISSING
-            )
-        if here is not _MISSING:
-            return where
-    return stack[-1][0]
-
-
-_MISSING = object()
-
-
-def _accepted_keys(section: str, location: tuple) -> list[str]:
-    """The keys of the settings class that refused one."""
-    here: Any = Study
-    for part in location[:-1]:
-        here = _step(here, part)
-    return [field.alias or name for name, field in here.model_fields.items()]
-
-
-def _step(here: Any, part: Any) -> Any:
-    """Follow one part of an error's location through annotations: a field, a mapping's key, an item, a union's tag."""
-    from typing import get_args
-
-    if isinstance(here, type) and issubclass(here, Settings):
-        annotation = here.model_fields[part].annotation
-        return get_args(annotation)[0] if type(None) in get_args(annotation) else annotation
-    options = [a for a in get_args(here) if a is not str]
-    if isinstance(part, int) or len(options) == 1:
-        return _innermost(options[0])
-    tagged = [
-        o
-        for o in options
-        if isinstance(o, type) and issubclass(o, Settings) and part in get_args(o.model_fields["kind"].annotation)
-    ]
-    return tagged[0] if tagged else options[0]
-
-
-def _innermost(annotation: Any) -> Any:
-    """Annotated[X | Y, …] as X | Y."""
-    return getattr(annotation, "__origin__", annotation) if hasattr(annotation, "__metadata__") else annotation
-
-
-def _message(problems: list[str]) -> str:
-    problems = list(dict.fromkeys(problems))  # a parent's mistake shows in every entry that extends it
-    count = "One thing is" if len(problems) == 1 else f"{len(problems)} things are"
-    return f"{count} wrong in the configuration (config/config.yaml and any --configfile):\n" + "".join(
-        f"  - {problem}\n" for problem in problems
-    )
