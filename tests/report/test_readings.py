@@ -7,7 +7,7 @@ import pytest
 from tests.report.report_results import make_moved, make_results
 from wake2vec.report import readings
 from wake2vec.report.calibration_tables import directions, directions_table
-from wake2vec.report.findings import change, classes, findings, headline, judged, leak, recovery, whole_run
+from wake2vec.report.findings import change, classes, findings, gaps, headline, judged, leak, recovery, whole_run
 from wake2vec.report.geometry_tables import recovery_table
 from wake2vec.report.paper import generalised, recovered
 from wake2vec.report.summary import summarise
@@ -194,3 +194,17 @@ def test_classes_speak_only_of_what_there_is():
     assert "never seen" not in classes(summary()) and "seen in training (300 tokens)" in classes(summary())
     nothing = {f"{phase}.loss.new_seen": None for phase in ("init", "p1", "p2", "p3")}
     assert classes(summary(**nothing)) == "The held-out text holds no token of a new row."
+
+
+@pytest.mark.parametrize(
+    ("lowest", "step", "final", "said"),
+    [
+        (5.0, 600, 5.0, "P1’s was lowest at the end (held-out minus training loss there: +0.07)."),
+        (5.0, 500, 5.0001, "P1’s was lowest at step 500 of 600 and no higher at the end (held-out"),
+        (5.0, 500, 5.2, "P1’s was lowest at step 500 of 600 and rose by 0.200 nats to the end (held-out"),
+    ],
+)
+def test_where_held_out_loss_was_lowest(lowest, step, final, said):
+    loss = {"lowest": lowest, "lowest_step": step, "final": final}
+    values = {f"p1.heldout_loss.{name}": value for name, value in loss.items()}
+    assert said in gaps(values | {"phases": ["init", "p1"], "p1.final_step": 600, "p1.gap.final": 0.07})

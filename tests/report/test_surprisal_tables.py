@@ -203,6 +203,9 @@ def test_phases_that_are_missing_one_passage_and_no_coinages():
     assert alone["change.p2.p3.surprisal.with_row.interval"] is None
     assert last_phase(alone).startswith("P3 changed what the 2 coinages with a row cost: +1.50 bits a word against P2.")
     assert "[" not in last_phase(alone) + word_changes_table(alone)
+    assert "By how often" not in last_phase(alone)  # of groups without an interval the table tells
+    lone = of_frames(phase_frames()) | {"change.init.p3.surprisal.with_row.2.interval": None}
+    assert "initial rows: 11 times or more −5.50 [" in last_phase(lone)
     bare = of_frames(phase_frames(kinds=("plain",) * 3))
     assert last_phase(bare) == "" and [row[0] for row in cells(word_changes_table(bare))[1:]] == ["plain words (12)"]
 

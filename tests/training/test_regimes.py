@@ -67,11 +67,11 @@ def test_thresholds_move_what_they_name(changes, at):
     [
         ([3.0, 2.5, 2.0], [3.0, 2.4, 1.0], "the run ended at its lowest held-out loss"),
         ([3.0, 2.0, 2.50], [3.0, 2.0, 2.29], "the gap grew by 0.21 of 0.5 nats"),
-        ([3.0, 2.0, 2.01], [3.0, 2.0, 1.00], "held-out loss rose by 0.01 of 0.02 nats"),
+        ([3.0, 2.0, 2.01], [3.0, 2.0, 1.00], "held-out loss rose by 0.010 of 0.02 nats"),
         (
             [3.0, 2.0, 2.01],
             [3.0, 2.0, 1.90],
-            "the gap grew by 0.11 of 0.5 nats and held-out loss rose by 0.01 of 0.02 nats",
+            "the gap grew by 0.11 of 0.5 nats and held-out loss rose by 0.010 of 0.02 nats",
         ),
         (
             [3.0, 2.0, 2.01, 2.5],

@@ -183,11 +183,14 @@ def last_phase(summary: Summary) -> str:
             f" After {LABELS[last]} they cost {how[readings.direction(bounds)]} than with the initial rows "
             f"({marked(in_bits(summary[change], bounds), summary)})."
         )
+    groups = {label: f"{change}.{times}" for times, label in SEEN.items()}
     seen_so = [
         f"{label} {marked(in_bits(summary[name], summary[f'{name}.interval']), summary)}"
-        for times, label in SEEN.items()
-        if summary.get(name := f"{change}.{times}") is not None
+        for label, name in groups.items()
+        if summary.get(f"{name}.interval") is not None  # one word, or one passage, tells little
     ]
+    if not seen_so:
+        return said
     return f"{said} By how often the training text has the word, against the initial rows: {several(seen_so)}."
 
 
@@ -199,12 +202,14 @@ def gaps(summary: Summary) -> str:
         if lowest is None:
             continue
         step, steps = summary[f"{phase}.heldout_loss.lowest_step"], summary.get(f"{phase}.final_step")
-        rise = final - lowest
-        then = f" and rose by {number(rise)} nats to the end" if rise >= 0.0005 else " at the end"
-        gap = summary.get(f"{phase}.gap.final")
+        rise, gap = final - lowest, summary.get(f"{phase}.gap.final")
+        where = "at the end" if step == steps else f"at step {count(step)} of {count(steps)}"
+        if rise >= 0.0005:
+            where += f" and rose by {number(rise)} nats to the end"
+        elif step != steps:
+            where += " and no higher at the end"
         apart = "" if gap is None else f" (held-out minus training loss there: {signed(gap, 2)})"
-        where = f"at step {count(step)} of {count(steps)}" if rise >= 0.0005 else ""
-        parts.append(f"{LABELS[phase]}’s was lowest {where}{then}{apart}".replace("lowest  at", "lowest at"))
+        parts.append(f"{LABELS[phase]}’s was lowest {where}{apart}")
     return f"Held-out loss during training, in nats per token: {several(parts)}." if parts else ""
 
 

@@ -86,7 +86,7 @@ def _never_fried(growth: np.ndarray, rise: np.ndarray, thresholds: Mapping[str, 
     if growth.max() <= thresholds["fried_gap"]:
         short.append(f"the gap grew by {max(growth.max(), 0):.2f} of {thresholds['fried_gap']:g} nats")
     if rise.max() <= thresholds["fried_rise"]:
-        short.append(f"held-out loss rose by {rise.max():.2g} of {thresholds['fried_rise']:g} nats")
+        short.append(f"held-out loss rose by {max(rise.max(), 0):.3f} of {thresholds['fried_rise']:g} nats")
     return " and ".join(short) or "the gap grew and held-out loss rose far enough, but never at the same step"
 
 
