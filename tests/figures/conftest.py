@@ -203,7 +203,7 @@ def likelihood(phase, shift=0.0, leaked=False):
         "interval": [bits - 0.05, bits + 0.06],
         "classes": {
             "base": {"tokens": 21034, "loss": 4.2 + shift + (bits - 2.3)},
-            "new_seen": {"tokens": 812 if seen else 0, "loss": seen},
+            "new_seen": {"tokens": 812 if seen else 0, "loss": seen, "interval": seen and [seen - 0.3, seen + 0.4]},
             "new_unseen": {"tokens": 96 if seen else 0, "loss": seen and seen + 2.5},
         },
         "lexicon_saw_held_out": leaked,

@@ -58,6 +58,9 @@ def test_bits_per_byte_with_intervals_and_loss_by_class(made, check, read):
     # the base model has no new tokens, and no line leads from its tokens to those of another tokenizer
     drawn = [container.lines[0].get_xdata().tolist() for container in classes.containers]
     assert drawn == [[0], [1, 2, 3, 4], [1, 2, 3, 4], [1, 2, 3, 4]]
+    bars = [bar[:, 1] for bar in classes.containers[2].lines[2][0].get_segments()]
+    expected = [scores[phase]["classes"]["new_seen"]["interval"] for phase in ("init", "p1", "p2", "p3")]
+    np.testing.assert_allclose(bars, expected)
 
 
 def test_tokens_that_the_injection_took_from_the_base_are_in_the_legend(made, check, read):

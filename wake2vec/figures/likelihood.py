@@ -1,4 +1,4 @@
-"""Held-out text, phase by phase: bits per byte with its interval, and the loss by class of token.
+"""Held-out text, phase by phase: bits per byte, and the loss by class of token, with their intervals.
 
 Bits per byte compare across tokenizers; the loss per token does not. So the right panel is read along its lines only,
 and none joins the base model with the rest: its tokens hold the pieces of what are new tokens there, and losing these
@@ -78,7 +78,8 @@ def _classes(axes: Axes, likelihoods: Mapping[str, Mapping[str, Any]], phases: l
             continue
         x, before = np.arange(len(phases)), np.array([phase == "base" for phase in phases])
         for own in (part for part in (before, ~before) if np.isfinite(loss[part]).any()):
-            marks.points(axes, x[own], loss[own], look, markersize=7)
+            intervals = [groups[at].get("interval") for at in np.flatnonzero(own)]
+            marks.points(axes, x[own], loss[own], look, intervals, markersize=7)
         entries.append((marks.line_key(look, marker=True), f"{look.label} ({_tokens(groups, phases)})"))
     if not entries:
         marks.say(axes, "The loss was not split by class of token.")
