@@ -232,7 +232,9 @@ def training_inputs(phase):
             "valid": corpus_file("valid.txt")(wildcards),
         }
         inputs |= layout.weights(wildcards.model, model, start)
-        inputs |= made_texts(wildcards, [phase])
+        files = {"synthetic": "synthetic.txt", "lexicon": "wake_lexicon.txt"}
+        texts = getattr(getattr(model, phase), "texts", ())
+        inputs |= {name: corpus_file(file)(wildcards) for name, file in files.items() if name in texts}
         if phase == "p3" or getattr(getattr(model, phase), "rows", "free") != "free":
             inputs["segmentation"] = corpus_file("segmentation.jsonl")(wildcards)
             inputs["morphemes"] = corpus_file("morphemes.json")(wildcards)
@@ -240,13 +242,6 @@ def training_inputs(phase):
         return inputs | (devices_of(wildcards) if phase == "p3" else {})
 
     return files
-
-
-def made_texts(wildcards, phases):
-    """What phases train on besides the training text."""
-    texts = {text for phase in phases for text in getattr(getattr(model_of(wildcards), phase), "texts", ())}
-    files = {"synthetic": "synthetic.txt", "lexicon": "wake_lexicon.txt"}
-    return {name: corpus_file(file)(wildcards) for name, file in files.items() if name in texts}
 
 
 def devices_of(wildcards):
@@ -296,10 +291,8 @@ def preflight_of(wildcards):
     model = model_of(wildcards)
     kept = {"sequence", "texts", "kind", "targets", "lambda_device"}
     settings = {phase: getattr(model, phase).model_dump(mode="json", include=kept) for phase in model.phases}
-    files = made_texts(wildcards, model.phases)
-    if "p3" in model.phases and model.p3.lambda_device:
-        files |= devices_of(wildcards)
-    return json.dumps({"phases": settings, "context": model.evaluation.context, "files": files})
+    devices = model.p3.devices or (corpus_file("gold.jsonl")(wildcards) if is_testbed(wildcards) else None)
+    return json.dumps({"phases": settings, "context": model.evaluation.context, "devices": devices})
 
 
 def p3_trains_adapters(name):

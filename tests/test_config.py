@@ -78,7 +78,9 @@ def test_a_recipe_that_no_run_has_is_looked_at_too():
     ):
         assert part in said, said
     assert "recipes.other: expected keys and values, found [1]" in refusal("recipes", "other", to=[1])
-    load(changed("recipes", "other", to={"phases": ["p2"]}))  # what it lacks a run of its own may have
+    for lacking in ({"phases": ["p2"]}, {"start": {"at": "kept"}}):  # what a run of its own may have
+        load(changed("recipes", "other", to=lacking))
+    assert "recipes.other.seed: found True" in refusal("recipes", "other", to={"seed": True})
     load(changed("recipes", "other", to=None))
 
 

@@ -73,6 +73,9 @@ def load(config: Mapping[str, Any]) -> Study:
     return study
 
 
+OF_A_WHOLE = ("missing", "value_error")  # pydantic's errors that a run's own keys may take away
+
+
 def _unused_recipes(sections: Mapping[str, Any], models: Mapping[str, Any]) -> list[str]:
     """What is wrong with the keys and values of recipes that no model has, which nothing else looks at."""
     usual = sections["defaults"].get("recipe", "wake")
@@ -82,12 +85,14 @@ def _unused_recipes(sections: Mapping[str, Any], models: Mapping[str, Any]) -> l
         if not isinstance(recipe, Mapping):
             problems.append(f"recipes.{name}: expected keys and values, found {recipe!r}")
             continue
+        layers = {("models", name): [(f"recipes.{name}", recipe)]}
         try:
-            Model.model_validate({"base": "any", "corpus": "any"} | recipe)
+            made = Model.model_validate({"base": "any", "corpus": "any"} | recipe)
         except ValidationError as error:
-            # what only a whole run can break is left to the run
-            found = [e | {"loc": ("models", name, *e["loc"])} for e in error.errors() if e["type"] != "value_error"]
-            problems += [explain(e, {("models", name): [(f"recipes.{name}", recipe)]}) for e in found]
+            found = [e | {"loc": ("models", name, *e["loc"])} for e in error.errors() if e["type"] not in OF_A_WHOLE]
+        else:
+            found = _truths(recipe, made.model_dump(), ("models", name))
+        problems += [explain(e, layers) for e in found]
     return problems
 
 

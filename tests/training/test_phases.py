@@ -137,7 +137,7 @@ def test_p2_trains_adapters_only_and_reloads_exactly(run, p2_block, tmp_path):
 
 def test_p2_names_targets_that_an_architecture_lacks(run, tmp_path):
     settings = block(Adapter, targets=["q_porj"])
-    with pytest.raises(UserError, match=r'no module named q_porj.*Did you mean "q_proj"'):
+    with pytest.raises(UserError, match=r'no linear layer named q_porj.*Did you mean "q_proj"'):
         phases.adapter_phase(run, settings, MODEL, tmp_path / "state", tmp_path / "a/adapter_model.safetensors")
 
 

@@ -93,3 +93,19 @@ def test_checkpoints_are_copied_to_the_tiers(branched):
     assert [path.name for path in mirror.iterdir()] == ["branch"]  # and nothing of runs that were finished before
     kept = results / "branch/state/p2/checkpoint-8/manifest.json"
     assert (mirror / "branch/state/p2/checkpoint-8/manifest.json").read_bytes() == kept.read_bytes()
+
+
+def test_what_p2_lacks_is_said_before_p1_trains(finished):
+    """P3's device file, which is not there, is no concern of P1's: its own phase asks for it."""
+    p3 = {"lambda_device": 0.5, "devices": "nowhere.csv"}
+    try:
+        finished.configure({"models": {"lost": {"extends": "tiny", "p2": {"targets": ["upproj"]}, "p3": p3}}})
+        done = finished.snakemake("results/lost/p1/run.json", check=False)
+        assert done.returncode and "p2.targets: LlamaForCausalLM has no linear layer named upproj" in done.stderr
+        assert not (finished.folder / "results/lost/state").exists()
+        finished.configure({"models": {"lost": {"extends": "tiny", "p3": p3}}})
+        finished.snakemake("results/lost/p1/run.json")
+        done = finished.snakemake("-n", "results/lost/p3/run.json", check=False)
+        assert "there is no file nowhere.csv" in done.stdout + done.stderr  # a dry run logs to stdout
+    finally:
+        finished.configure({})

@@ -73,7 +73,7 @@ def _of_every_token(
     todo = windows(np.array([len(ids) - 1 for ids in passages]), context, stride)
     # windows of like length side by side waste the least padding
     todo.sort(key=lambda w: min(len(passages[w[0]]) - w[1], context + 1))
-    size, start = max(1, BATCH_TOKENS // context), 0
+    size, start = getattr(causal, "windows_that_fit", max(1, BATCH_TOKENS // context)), 0
     was_training = causal.training
     causal.eval()
     with torch.no_grad():
@@ -90,7 +90,7 @@ def _of_every_token(
             except RuntimeError as error:
                 if not out_of_memory(error):
                     raise
-                size = _smaller(len(batch), context, str(error).split("\n")[0])
+                size = causal.windows_that_fit = _smaller(len(batch), context, str(error).split("\n")[0])
                 continue
             if not measured:
                 measured = [[np.full(len(ids) - 1, np.nan, dtype=np.float32) for ids in passages] for _ in scores]

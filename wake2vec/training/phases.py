@@ -25,7 +25,7 @@ from wake2vec.storage import (
 )
 from wake2vec.text.encoding import Encoded, begin_id, blocks, encode, encode_corpus, load_tokenizer
 from wake2vec.training.checkpoints import begin_state, hash_of
-from wake2vec.training.preflight import lora_targets
+from wake2vec.training.preflight import lora_targets, refuse_missing
 
 SNAPSHOTS = "snapshots"
 
@@ -253,14 +253,16 @@ def _share_parts(causal, paths, settings):
 
 
 def add_lora(causal, settings):
-    """Wrap a causal model in PEFT's LoRA. settings: p2's block."""
+    """Wrap a causal model in PEFT's LoRA. settings: p2's block. Raises UserError for layers that it does not have."""
     from peft import LoraConfig, get_peft_model
 
+    targets = lora_targets(type(causal).__name__, settings["targets"])
+    refuse_missing(causal, targets)
     config = LoraConfig(
         r=settings["rank"],
         lora_alpha=settings["alpha"],
         lora_dropout=settings["dropout"],
-        target_modules=lora_targets(type(causal).__name__, settings["targets"]),
+        target_modules=targets,
         bias="none",
         task_type="CAUSAL_LM",
     )

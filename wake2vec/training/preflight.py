@@ -32,23 +32,23 @@ NEEDED = {  # for a text to have a line: keys of its corpus, and what else
 def preflight(paths: Mapping[str, Any], run: Mapping[str, Any]) -> None:
     """Check all phases of a run, before the first of them trains and before each of the others.
 
-    paths: manifest and injection, as a phase has them; config.json and architecture.json lie beside the manifest.
+    paths: those that a phase trains from: manifest (beside which config.json and architecture.json lie), injection,
+    and the texts that it trains on besides the training text; what only a later phase reads may not be made yet.
     run: `phases` (of each its sequence, and what it has of texts, kind, targets and lambda_device), `context` (of the
-    evaluation) and `files` (texts and devices, by name; one that is not made yet is looked at by its own phase).
+    evaluation) and `devices` (a path, or None).
     Raises UserError for a text longer than the base has positions for, LoRA targets that it has no module for, an
-    empty text to train on, and devices that cannot be contrasted.
+    empty text to train on, and devices that cannot be contrasted whichever words are held out.
     """
     base, phases = Path(paths["manifest"]).parent, run["phases"]
     lengths = {f"{phase}.sequence": settings["sequence"] for phase, settings in phases.items()}
     check_lengths(lengths | {"evaluation.context": run["context"]}, positions(base / "config.json"))
-    files = {name: path for name, path in run["files"].items() if Path(path).exists()}
     for phase, settings in phases.items():
-        check_texts(phase, files, settings.get("texts", ()))
+        check_texts(phase, paths, settings.get("texts", ()))
     if phases.get("p2", {}).get("kind") == "lora":
         check_targets(base / "config.json", read_values(base / "architecture.json"), phases["p2"]["targets"])
-    if phases.get("p3", {}).get("lambda_device") and "devices" in files:
+    if phases.get("p3", {}).get("lambda_device") and run["devices"] and Path(run["devices"]).exists():
         words = {form["word"] for form in read_values(paths["injection"])["forms"]}
-        check_devices(files["devices"], words, phases["p3"]["lambda_device"])
+        check_devices(run["devices"], words, phases["p3"]["lambda_device"])
 
 
 def check_lengths(lengths: Mapping[str, int], positions: int | None) -> None:
@@ -64,7 +64,7 @@ def check_lengths(lengths: Mapping[str, int], positions: int | None) -> None:
 def check_texts(phase: str, paths: Mapping[str, Any], texts: Sequence[str]) -> None:
     """Raise UserError where a text that is to be trained on is empty."""
     for name in texts:
-        if name in paths and not read_text(paths[name]).strip():
+        if name in NEEDED and name in paths and not read_text(paths[name]).strip():
             keys, what = NEEDED[name]
             corpus = f"corpora.{Path(paths[name]).parent.name}"
             raise UserError(
@@ -79,7 +79,7 @@ def lora_targets(architecture: str, chosen: list[str] | None) -> list[str]:
 
 
 def check_targets(config: str | Path, architecture: Mapping[str, Any], chosen: list[str] | None) -> None:
-    """Raise UserError where a base, built without its weights, has no module of a name that LoRA is to adapt.
+    """`refuse_missing` of a base, built without its weights.
 
     config: path of its config.json. architecture: values of its architecture.json.
     """
@@ -90,17 +90,28 @@ def check_targets(config: str | Path, architecture: Mapping[str, Any], chosen: l
     from wake2vec.model.plan import read_config
 
     trust = architecture.get("trust_remote_code", False)
-    causal = skeleton(read_config(config, architecture), "float32", trust)
-    names = {path.rsplit(".", 1)[-1] for path, _ in causal.named_modules()}
-    if missing := [target for target in lora_targets(name, chosen) if target not in names]:
+    refuse_missing(skeleton(read_config(config, architecture), "float32", trust), lora_targets(name, chosen))
+
+
+def refuse_missing(causal: Any, targets: Sequence[str]) -> None:
+    """Raise UserError where a causal model has no linear layer of a name that LoRA is to adapt: a module's path, or
+    the end of one, as PEFT reads it.
+    """
+    from torch.nn import Linear
+    from transformers.pytorch_utils import Conv1D
+
+    head = causal.get_output_embeddings()
+    paths = [path for path, m in causal.named_modules() if isinstance(m, Linear | Conv1D) and m is not head]
+    if missing := [target for target in targets if not any(f".{path}".endswith(f".{target}") for path in paths)]:
+        names = sorted({path.rsplit(".", 1)[-1] for path in paths})
         raise UserError(
-            f"p2.targets: {name} has no module named {', '.join(missing)}. It has: "
-            f"{', '.join(sorted(n for n in names if n and not n.isdigit()))}.{guess(missing[0], names)}"
+            f"p2.targets: {type(causal).__name__} has no linear layer named {', '.join(missing)}. It has: "
+            f"{', '.join(names)}.{guess(missing[0], names)}"
         )
 
 
 def check_devices(path: str | Path, words: set[str], weight: float) -> None:
-    """Raise UserError where a file gives no two devices enough of the words that have rows."""
+    """Raise UserError where a file gives no two devices enough of the words that have rows, before any is held out."""
     counts = Counter(device for word, device in read_devices(path).items() if word in words)
     if sum(count >= GROUP for count in counts.values()) < 2:
         found = ", ".join(f"{device} {count}" for device, count in sorted(counts.items())) or "none"
