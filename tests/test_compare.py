@@ -1,13 +1,14 @@
 """The command that compares any two models or phases."""
 
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from tests.language.test_comparison import frame, scored
 from wake2vec.compare import main
-from wake2vec.storage import write_csv, write_json
+from wake2vec.storage import read_values, write_csv, write_json
 
 
 @pytest.fixture
@@ -35,7 +36,16 @@ def test_bits_per_byte_and_bits_a_word_with_intervals(folders, capsys):
     assert f"{folders[1]} less {folders[0]}" in said and "2 passages" in said
     for line in ("15.00 → 17.00   +2.00 [−6.00, +10.00]", "10.00 → 4.00   −6.00", "bits per byte  −0.361 ["):
         assert line in said, said
-    assert "\xa0" not in said
+    assert "\xa0" not in said and "†" not in said
+
+
+def test_a_word_list_that_saw_the_text_is_named(folders, capsys):
+    path = Path(folders[1]) / "likelihood.json"
+    write_json(path, "likelihood", read_values(path) | {"lexicon_saw_held_out": True}, {})
+    assert main(list(folders)) == 0
+    assert capsys.readouterr().out.count("† The word list of") == 1
+    assert main([*folders, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["saw_held_out"] == [folders[1]]
 
 
 def test_other_folders_and_other_texts_are_refused_in_words(folders, tmp_path, capsys):

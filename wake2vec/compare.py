@@ -16,13 +16,15 @@ from wake2vec.errors import UserError
 from wake2vec.language.comparison import compare_files, compare_words
 from wake2vec.language.surprisal import read_surprisal
 from wake2vec.report.markdown import NO_BREAK, in_bits, number, with_signs
+from wake2vec.storage import read_values
 
 FILES = ("likelihood.json", "surprisal.csv")
 WORDS = {"coinage": "coinages", "with_row": "coinages with a row", "plain": "plain words"}
 
 
 def compare(before: Path, after: Path) -> dict[str, Any]:
-    """What `after` needs more than `before`: `text` as comparison.compare has it, `words` as compare_words.
+    """What `after` needs more than `before`: `text` as comparison.compare has it, `words` as compare_words, and
+    `saw_held_out`, those of the two whose word list saw the text that they are scored on.
 
     before, after: folders of measures, results/{model}/metrics/{phase}. Raises UserError for a folder without them,
     and for different texts.
@@ -34,9 +36,13 @@ def compare(before: Path, after: Path) -> dict[str, Any]:
                 f", a folder that a report is made from (`snakemake {folder / FILES[0]}` makes one)."
             )
     words = [read_surprisal(folder / "surprisal.csv") for folder in (before, after)]
+    saw = [
+        str(folder) for folder in (before, after) if read_values(folder / "likelihood.json").get("lexicon_saw_held_out")
+    ]
     return {
         "text": compare_files(before / "likelihood.json", after / "likelihood.json"),
         "words": compare_words(*words),
+        "saw_held_out": saw,
     }
 
 
@@ -60,6 +66,8 @@ def lines(found: dict[str, Any], before: Path, after: Path) -> list[str]:
         )
     if words["disputed"]:
         shown += ["", f"{words['disputed']:,} words are coinages to one and not to the other, and are left out."]
+    for folder in found["saw_held_out"]:
+        shown += ["", f"† The word list of {folder} saw the held-out text: its scores flatter it."]
     return [line.replace(NO_BREAK, " ") for line in shown]
 
 
@@ -70,6 +78,8 @@ def main(argv: list[str] | None = None) -> int:
         parser.add_argument(name, type=Path, metavar=name.upper(), help="a folder results/{model}/metrics/{phase}")
     parser.add_argument("--json", action="store_true", help="everything as values")
     options = parser.parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # a terminal without → shows ?
     try:
         found = compare(options.before, options.after)
     except UserError as error:
