@@ -106,7 +106,7 @@ def _truths(written: Any, made: Any, place: tuple[Any, ...] = ()) -> Iterator[di
         for key in written.keys() & made.keys():
             yield from _truths(written[key], made[key], (*place, key))
     elif isinstance(written, list) and isinstance(made, list | tuple):
-        for at, (one, other) in enumerate(zip(written, made, strict=True)):
+        for at, (one, other) in enumerate(zip(written, made, strict=False)):
             yield from _truths(one, other, (*place, at))
 
 

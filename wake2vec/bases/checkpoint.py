@@ -38,7 +38,7 @@ def folder_of(manifest_path: str | Path) -> Path:
 
 
 def positions(path: str | Path) -> int | None:
-    """How many tokens a base's text can have, by its config.json; None where that does not say."""
+    """How many tokens a base's text can have. path: its config.json. None where that does not say."""
     config = json.loads(Path(path).read_text("utf-8"))
     config = config.get("text_config") or config  # of a model that sees, too
     return config.get("max_position_embeddings", config.get("n_positions"))

@@ -73,6 +73,7 @@ def _of_every_token(
     todo = windows(np.array([len(ids) - 1 for ids in passages]), context, stride)
     # windows of like length side by side waste the least padding
     todo.sort(key=lambda w: min(len(passages[w[0]]) - w[1], context + 1))
+    # what did not fit once is not tried again at every evaluation
     size, start = getattr(causal, "windows_that_fit", max(1, BATCH_TOKENS // context)), 0
     was_training = causal.training
     causal.eval()
