@@ -77,6 +77,8 @@ def test_windows_that_do_not_fit_are_scored_fewer_at_a_time(causal, base_tokeniz
     assert tried == sorted(tried, reverse=True) and tried[0] > 3 >= tried[-1]
     assert causal.training
     causal.eval()
+    token_nats(causal, encoded, 1, 16, 5)  # as the next evaluation does: what fitted is remembered
+    assert not capsys.readouterr().err
     monkeypatch.setattr(rows, "hidden_states", needy(0))
     with pytest.raises(UserError, match=r"^evaluation\.context: one window of 16 tokens does not fit"):
         token_nats(causal, encoded, 1, 16, 5)
