@@ -27,8 +27,8 @@ from wake2vec.figures.style import (
     new_figure,
     number,
 )
-from wake2vec.geometry.recovery import COUNTS
 from wake2vec.language.surprisal import group_masks, kinds_of, mean_of
+from wake2vec.text.words import COUNTS
 
 FEWEST = 5  # words in a bin that is drawn
 RANKS = {

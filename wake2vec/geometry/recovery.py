@@ -30,9 +30,8 @@ import numpy as np
 
 from wake2vec.geometry.neighbours import frequent_forms
 from wake2vec.geometry.vectors import Rows, mean_row, norms, spans, unit, walk
-from wake2vec.text.words import normalise
+from wake2vec.text.words import COUNTS, normalise
 
-COUNTS = {"0": (0, 0), "1": (1, 1), "2": (2, 2), "3-5": (3, 5), "6-10": (6, 10), "11+": (11, 10**9)}
 TIE = 1e-6  # cosines closer than this are equal: float32 products of equal rows may differ by rounding
 
 

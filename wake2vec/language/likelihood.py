@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from wake2vec.errors import UserError, out_of_memory
-from wake2vec.geometry.recovery import COUNTS
 from wake2vec.language.comparison import ratio
 from wake2vec.storage import read_text, read_values, sha256
 from wake2vec.text.encoding import Encoded, begin_id, encode_corpus, load_tokenizer
+from wake2vec.text.words import COUNTS
 
 BATCH_TOKENS = 4096  # in one forward pass
 

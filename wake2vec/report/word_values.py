@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wake2vec.geometry.recovery import COUNTS
 from wake2vec.language.comparison import by_passage, ratio
 from wake2vec.language.surprisal import GROUPS, group_masks, kinds_of, mean_of
+from wake2vec.text.words import COUNTS
 
 COMPARED = ("coinage", "plain")  # whose words are the same in every model of a text
 

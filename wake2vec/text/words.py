@@ -12,6 +12,8 @@ import unicodedata
 import regex
 
 WORD = regex.compile(r"[\p{L}\p{M}]+(?:['’\-‐][\p{L}\p{M}]+)*")
+# classes of how often the training text has a word: lowest and highest count of each
+COUNTS = {"0": (0, 0), "1": (1, 1), "2": (2, 2), "3-5": (3, 5), "6-10": (6, 10), "11+": (11, 10**9)}
 
 
 def words(text: str) -> list[str]:
