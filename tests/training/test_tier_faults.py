@@ -22,6 +22,7 @@ from tests.training.fake_states import (
     write_extras,
 )
 from wake2vec.training.mirrors import Mirrors
+from wake2vec.training.tiers import open_tier, thin_out
 
 
 @pytest.fixture(autouse=True)
@@ -142,6 +143,18 @@ def test_a_tier_that_vanished_is_made_again(tmp_path):
     until(lambda: (tier / "checkpoint-50/manifest.json").exists())
     mirrors.finish(10)
     assert {k: v for k, v in tree(tier).items() if k != "snapshots/manifest.json"} == tree(state)
+
+
+def test_what_was_just_verified_keeps_its_best_state_though_its_folder_is_not_seen(tmp_path):
+    """A drive that is being emptied, or that lists late: what goes is what nothing needs."""
+    there = tmp_path / "drive"
+    folder = write_checkpoint(there, 50, best=50)
+    newest = json.loads((folder / "manifest.json").read_text())
+    write_checkpoint(there, 10, best=10)
+    shutil.rmtree(folder)
+    shutil.rmtree(there / "checkpoint-10")
+    thin_out(open_tier("mirror", str(there), tmp_path / "state"), newest, 2)
+    assert sorted(path.name for path in there.glob("best-*")) == ["best-50.safetensors"]
 
 
 def test_a_read_only_tier_is_said_once_and_holds_nothing_else_up(tmp_path, capfd):

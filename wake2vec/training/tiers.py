@@ -324,7 +324,8 @@ def thin_out(tier: Tier, newest: Mapping[str, Any], keep: int) -> None:
         with suppress(FileNotFoundError):  # without its manifest it is no checkpoint any more, wherever this stops
             tier.fs.rm_file(f"{tier.root}/{name}/{MANIFEST}")
         tier.fs.rm(f"{tier.root}/{name}", recursive=True)
-    named = {m["best"]["file"] for name, m in there.items() if name not in gone and m["best"]}
+    kept = [newest, *(manifest for name, manifest in there.items() if name not in gone)]
+    named = {manifest["best"]["file"] for manifest in kept if manifest["best"]}
     for name in names(tier):
         if name.startswith("best-") and name not in named:
             tier.fs.rm_file(f"{tier.root}/{name}")
