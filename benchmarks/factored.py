@@ -6,15 +6,18 @@
 The model, the step and the measurement are those of p1_step.py: a Llama of two layers with random weights; loss,
 backward, clipping, optimizer; the new rows of embedding and head alone. Every row is made of three of 15,000 parts,
 drawn by Zipf's law, so that a few (affixes) are in thousands of rows. P3 has its objective as well, every term at its
-default weight, on random parts: two forms a word, 40 affixes. Ratios are those of factored rows over free rows.
-Memory is that of two processes; time is the median of steps of either kind, turn about in one.
+default weight, on random parts (two forms a word, 40 affixes): beside the optimizer, or in the loss. Ratios are those
+of factored rows over free rows. Memory is that of two processes; time is the median of steps of either kind, turn about
+in one.
 """
 
 import argparse
 import itertools
 import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from common import MIB, header, in_own_process, machine, others_share, processor_use, progress, row, speaker
@@ -23,7 +26,7 @@ from p1_step import BUDGET, QUIET, describe, measure
 
 PARTS, OF_ROW, AFFIXES = 15_000, 3, 40
 GRID = {
-    "phase": ("P1", "P3"),
+    "phase": ("P1", "P3", "P3, terms in the loss"),
     "vocabulary": ((128_256, 44_195),),
     "hidden": (2048,),
     "sequences": (1, 4),
@@ -32,24 +35,35 @@ GRID = {
 }
 
 
-class _StepsOfBoth:
-    """An optimizer whose step is followed by the rows' own, as the Trainer calls them."""
+class _Optimizer:
+    """An optimizer whose step has the callbacks around it that the Trainer calls."""
 
-    def __init__(self, optimizer: Any, callback: Any):
-        self.optimizer, self.callback, self.param_groups = optimizer, callback, optimizer.param_groups
-        self.zero_grad = optimizer.zero_grad
+    def __init__(self, optimizer: Any, callbacks: list[Any]):
+        self.optimizer, self.callbacks, self.param_groups = optimizer, callbacks, optimizer.param_groups
+        self.zero_grad, self.state = optimizer.zero_grad, SimpleNamespace(global_step=1)
 
     def step(self) -> None:
-        self.callback.on_pre_optimizer_step(None, None, None)
+        for callback in self.callbacks:
+            callback.on_pre_optimizer_step(None, self.state, None)
         self.optimizer.step()
-        self.callback.on_optimizer_step(None, None, None, optimizer=self.optimizer)
+        for callback in self.callbacks:
+            callback.on_optimizer_step(None, self.state, None, optimizer=self.optimizer)
 
 
-def _free(causal: Any, cell: dict[str, Any]):
+def _made(causal: Any, cell: dict[str, Any], share: Callable[[Any], Any] | None = None):
+    from wake2vec.training.decoupled import Decoupled
+
     learner, gradients, optimizer = MAKERS["wake2vec"](causal, cell)
-    if cell.get("phase") == "P3":
+    shared, callbacks = None, []
+    if share:
+        shared = share(causal)
+        callbacks.append(shared)
+        optimizer.add_param_group({"params": [module.parts for module in shared.modules]})
+    if cell.get("phase", "P1") != "P1":
         learner.objective = _objective(cell)
-    return learner, gradients, optimizer
+        if learner.objective.decoupled:
+            callbacks.append(Decoupled(learner, shared))
+    return learner, gradients, _Optimizer(optimizer, callbacks)
 
 
 def _objective(cell: dict[str, Any]) -> Any:
@@ -60,7 +74,8 @@ def _objective(cell: dict[str, Any]) -> Any:
     from wake2vec.training.objective_pairs import assemble
     from wake2vec.training.objectives import Objective
 
-    rng, settings = np.random.default_rng(1), Alignment().model_dump()
+    how = "loss" if cell["phase"].endswith("loss") else "decoupled"
+    rng, settings = np.random.default_rng(1), Alignment(objective=how).model_dump()
     words = [f"word{row // 2}" for row in range(cell["vocabulary"][1])]
     targets, roots = (
         {word: rng.standard_normal(cell["hidden"], np.float32) for word in dict.fromkeys(words)} for _ in range(2)
@@ -70,13 +85,10 @@ def _objective(cell: dict[str, Any]) -> Any:
     return Objective(assemble(words, (targets, None), (roots, None), affixes, share=share, seed=0), settings, 0)
 
 
-def _factored(causal: Any, cell: dict[str, Any]):
+def _shares(cell: dict[str, Any]) -> Any:
     import numpy as np
     from scipy.sparse import csr_array
 
-    from wake2vec.training.factored import share_parts
-
-    learner, gradients, optimizer = _free(causal, cell)
     rows, rng = cell["vocabulary"][1], np.random.default_rng(0)
     parts = min(PARTS, rows)
     chances = 1 / np.arange(1, parts + 1)
@@ -84,13 +96,21 @@ def _factored(causal: Any, cell: dict[str, Any]):
     weights = np.full(rows * OF_ROW, 1 / OF_ROW, np.float32)
     shares = csr_array((weights, drawn.ravel(), np.arange(rows + 1) * OF_ROW), shape=(rows, parts))
     shares.sum_duplicates()
-    vectors = {side: rng.standard_normal((parts, cell["hidden"]), np.float32) for side in ("embedding", "head")}
-    callback = share_parts(causal, shares, vectors, decay=10.0)
-    optimizer.add_param_group({"params": [module.parts for module in callback.modules]})
-    return learner, gradients, _StepsOfBoth(optimizer, callback)
+    return shares
 
 
-MAKERS |= {"free": _free, "factored": _factored}
+def _factored(causal: Any, cell: dict[str, Any]):
+    import numpy as np
+
+    from wake2vec.training.factored import share_parts
+
+    shares, rng = _shares(cell), np.random.default_rng(3)
+    size = (shares.shape[1], cell["hidden"])
+    vectors = {side: rng.standard_normal(size, np.float32) for side in ("embedding", "head")}
+    return _made(causal, cell, lambda causal: share_parts(causal, shares, vectors, decay=10.0))
+
+
+MAKERS |= {"free": _made, "factored": _factored}
 
 
 def paired(cell: dict[str, Any]) -> dict[str, Any]:
@@ -99,8 +119,11 @@ def paired(cell: dict[str, Any]) -> dict[str, Any]:
     """
     import torch
 
+    from wake2vec.training.decoupled import Decoupled
+
     learner, _, optimizer = _factored(base_model(cell), cell)
-    free = optimizer.optimizer
+    beside = [Decoupled(learner)] if any(isinstance(c, Decoupled) for c in optimizer.callbacks) else []
+    free = _Optimizer(optimizer.optimizer, beside)
     rows = [p for p in learner.parameters() if p.requires_grad]
     generator = torch.Generator().manual_seed(1)
     ids = torch.randint(sum(cell["vocabulary"]), (cell["sequences"], LENGTH), generator=generator)
@@ -125,7 +148,7 @@ def main() -> None:
     arguments = parser.parse_args()
     import bitsandbytes  # noqa: F401  imported once, before the processes fork
 
-    import wake2vec.training.factored
+    import wake2vec.training.decoupled
     import wake2vec.training.fit  # noqa: F401
 
     say = speaker(arguments.out)

@@ -182,6 +182,14 @@ def test_impossible_combinations():
         load(config)
 
 
+def test_no_term_takes_a_row_further_than_its_whole_way():
+    p3 = {"lambda_morpheme": 1.0, "lambda_norm": 300.0, "learning_rate": 0.004}
+    with pytest.raises(UserError, match=r"lambda_norm \(300\) times learning_rate \(0\.004\) must be at most 1"):
+        load(changed("models", "a", "p3", to=p3))
+    load(changed("models", "a", "p3", to=p3 | {"objective": "loss"}))
+    load(changed("models", "a", "p3", to=p3 | {"lambda_norm": 250.0}))
+
+
 def on(**starting):
     """SMALL with a run `d` that is `a` on another's P1."""
     return changed("models", "d", to={"extends": "a", "phases": ["p2"], **starting})

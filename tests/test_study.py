@@ -68,4 +68,4 @@ def test_notebook_twins_keep_the_notebooks_ways(study):
 def test_p3_is_within_the_published_range(study):
     p3 = study.models["tinyllama-1.1b-notebook"].p3
     assert 400 <= p3.steps <= 800 and (p3.learning_rate, p3.warmup, p3.optimizer) == (5e-5, 0.1, "adafactor")
-    assert (p3.lambda_morpheme, p3.lambda_repulsion, p3.lambda_norm) == (0.1, 0.05, 0.01)
+    assert (p3.objective, p3.lambda_morpheme, p3.lambda_repulsion, p3.lambda_norm) == ("loss", 0.1, 0.05, 0.01)

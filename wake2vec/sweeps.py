@@ -63,6 +63,12 @@ def problems(study: Study) -> list[str]:
                 f"{where}.terms.device: nothing says by which device the words of {model.corpus!r} were made. Name a "
                 f"CSV file `word,device` under models.{sweep.model}.p3.devices, or leave the term out."
             )
+        highest = max((value for values in sweep.terms.values() for value in values), default=0)
+        if model.p3.objective == "decoupled" and highest * model.p3.learning_rate > 1:
+            found.append(
+                f"{where}.terms: λ = {highest:g} times the learning rate of P3 ({model.p3.learning_rate:g}) is more "
+                "than 1: a step cannot take a row further than its whole way."
+            )
         if taken := [run for run in runs_of(name, study) if run in study.models]:
             found.append(f"{where}: models.{taken[0]} has the name of one of its runs. Give one of the two another.")
     return found

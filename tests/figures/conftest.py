@@ -113,7 +113,7 @@ def drift(new=420, moved=0, spike=False, seed=2):
     return {"new": group(cosine), "base": {**group(base if moved else np.ones(1500)), "changed_rows": moved}}
 
 
-def history(phase, steps=240, evaluated=24, seed=3, start=7.2, fall=2.1, gap=0.5):
+def history(phase, steps=240, evaluated=24, seed=3, start=7.2, fall=2.1, gap=0.5, in_loss=False):
     rng = np.random.default_rng(seed)
     at = np.arange(0, steps + 1, 4)
     learned = fall * (1 - np.exp(-3 * at / steps))
@@ -124,13 +124,15 @@ def history(phase, steps=240, evaluated=24, seed=3, start=7.2, fall=2.1, gap=0.5
     table["heldout_loss"] = np.where(evaluations, start - 0.8 * learned + gap * late**2, np.nan)
     table["train_sample_loss"] = np.where(evaluations, start - learned - 0.05 * late, np.nan)
     if phase == "p3":
-        table["loss_lm"] = table["train_loss"]
-        table["train_loss"] += 0.5
+        if in_loss:
+            table["loss_lm"] = table["train_loss"]
+            table["train_loss"] += 0.5
         table["loss_morpheme"] = 0.66 - 0.12 * late + rng.normal(0, 0.004, len(at))
         table["loss_repulsion"] = 0.031 + 0.004 * late
         table["loss_norm"] = 0.0021 * np.exp(-2 * late)
-        for term, size in (("lm", 1.2), ("morpheme", 0.08), ("repulsion", 0.002), ("norm_term", 3e-4)):
-            table[f"grad_{term}"] = size * np.exp(rng.normal(0, 0.15, len(at)) - late)
+        for term, size in (("lm", 1.2), ("morpheme", 0.08), ("repulsion", 0.002), ("norm", 3e-4)):
+            name = f"step_{term}" if not in_loss else "grad_norm_term" if term == "norm" else f"grad_{term}"
+            table[name] = size * np.exp(rng.normal(0, 0.15, len(at)) - late)
         for kind, low, rise in (("trained", 0.34, 0.13), ("heldout", 0.12, 0.014), ("random", 0.1, 0.012)):
             table[f"cosine_{kind}_pairs"] = np.where(evaluations, low + rise * late, np.nan)
     return table

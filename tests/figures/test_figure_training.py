@@ -32,7 +32,7 @@ def test_the_best_step_is_the_runs_or_the_lowest_held_out(made, read):
 
 
 def test_p3_shows_the_language_models_loss_not_the_sum_of_terms(made):
-    history = made.history("p3")
+    history = made.history("p3", in_loss=True)
     line = draw_losses({"p3": history}).axes[0].lines[0]
     assert line.get_ydata().tolist() == history["loss_lm"].tolist() != history["train_loss"].tolist()
 
@@ -62,17 +62,19 @@ def test_a_column_leaves_out_what_was_not_measured():
     assert column(pd.DataFrame({"step": [0]}), "b")[0].size == 0
 
 
-def test_every_term_its_gradient_and_its_pairs(made, check, read):
-    history = made.history("p3")
+@pytest.mark.parametrize(("in_loss", "sizes"), [(False, "Length of a row's step"), (True, "Gradient norms, weighted")])
+def test_every_term_its_size_and_its_pairs(made, check, read, in_loss, sizes):
+    history = made.history("p3", in_loss=in_loss)
     figure = check(draw_objectives(history, {"morpheme": 1, "repulsion": 0.05, "norm": 0.01}))
     assert [axes.get_title("left") for axes in figure.axes] == [
         "Language model term", "Morpheme term", "Repulsion term", "Norm term",
-        "Gradient norms, weighted", "Word and part pairs",
+        sizes, "Word and part pairs",
     ]  # fmt: skip
     assert [read.notes(axes) for axes in figure.axes[:4]] == ["", "λ = 1", "λ = 0.05", "λ = 0.01"]
-    assert figure.axes[1].lines[0].get_ydata().tolist() == history["loss_morpheme"].tolist()
-    gradients, pairs = figure.axes[4:]
-    assert len(gradients.lines) == 4 and gradients.get_yscale() == "log"
+    values = [axes.lines[0].get_ydata().tolist() for axes in figure.axes[:2]]
+    assert values == [history[c].tolist() for c in ("loss_lm" if in_loss else "train_loss", "loss_morpheme")]
+    shown, pairs = figure.axes[4:]
+    assert len(shown.lines) == 4 and shown.get_yscale() == "log"
     assert len(pairs.lines) == 3 and read.notes(pairs) == "change: trained +0.130, held-out +0.014, random +0.012"
 
 
@@ -83,7 +85,7 @@ def test_further_terms_and_the_control_of_a_permuted_base(made, check, read):
     for term in ("direction", "device"):
         for number, kind in enumerate(("trained", "heldout", "random")):
             history[f"{term}_{kind}"] = np.where(evaluated, 0.2 - 0.05 * number + 1e-3 * history["step"], np.nan)
-    history["loss_direction"], history["grad_direction"] = 0.4, 0.01
+    history["loss_direction"], history["step_direction"] = 0.4, 0.01
     figure = check(draw_objectives(history, {"direction": 3.0}))
     titles = [axes.get_title("left") for axes in figure.axes]
     # nothing was trained on devices
@@ -92,14 +94,14 @@ def test_further_terms_and_the_control_of_a_permuted_base(made, check, read):
     assert len(figure.axes[-2].lines) == 4 and "shuffled base" in read.legend(figure)
 
 
-def test_terms_that_were_not_used_have_no_panel_and_zero_gradients_are_said(made, check, read):
-    history = made.history("p3").drop(columns=["loss_repulsion", "grad_repulsion", "loss_norm"])
-    history["grad_norm_term"] = 0.0
+def test_terms_that_were_not_used_have_no_panel_and_zero_steps_are_said(made, check, read):
+    history = made.history("p3").drop(columns=["loss_repulsion", "step_repulsion", "loss_norm"])
+    history["step_norm"] = 0.0
     figure = check(draw_objectives(history))
     assert [axes.get_title("left") for axes in figure.axes][:3] == [
         "Language model term",
         "Morpheme term",
-        "Gradient norms, weighted",
+        "Length of a row's step",
     ]
     assert read.notes(figure.axes[2]) == "zero throughout: norm"
 
@@ -109,6 +111,7 @@ def test_terms_that_were_not_used_have_no_panel_and_zero_gradients_are_said(made
     [
         pd.DataFrame({"step": [1, 2], "train_loss": [3.0, 2.0]}),
         pd.DataFrame({"step": [1], "grad_lm": [0.0]}),
+        pd.DataFrame({"step": [1], "step_lm": [0.0]}),
         pd.DataFrame({"step": [], "train_loss": []}),
         pd.DataFrame({"step": [0], "loss_lm": [3.0], "cosine_trained_pairs": [0.2], "cosine_random_pairs": [np.nan]}),
     ],

@@ -103,7 +103,7 @@ def test_shared_rows_gather_the_gradients_of_lookups_and_of_the_head_over_passes
 class Small(torch.nn.Module):
     """An objective of one term, as a learner calls it."""
 
-    weights = {"norm": 0.5}
+    weights, decoupled = {"norm": 0.5}, False
 
     def terms(self, new, step):
         return {"norm": new.square().sum()}

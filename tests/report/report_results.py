@@ -202,8 +202,9 @@ def make_history(rng, phase):
     frame.loc[3, ["heldout_loss", "train_sample_loss"]] = np.nan
     if phase == "p3":
         for term in ("lm", "morpheme", "repulsion", "norm"):
-            frame[f"loss_{term}"] = rng.random(len(steps)) * fall
-            frame["grad_norm_term" if term == "norm" else f"grad_{term}"] = rng.random(len(steps))
+            frame[f"step_{term}"] = rng.random(len(steps))
+            if term != "lm":
+                frame[f"loss_{term}"] = rng.random(len(steps)) * fall
         for pair, rise in (("trained", 0.2), ("heldout", 0.05), ("random", 0.04)):
             frame[f"cosine_{pair}_pairs"] = 0.1 + rise * steps / 400
             frame[f"direction_{pair}"] = 0.2 + rise * steps / 800

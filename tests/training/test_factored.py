@@ -57,6 +57,33 @@ def test_steps_equal_those_of_autograd_on_parts_and_residuals(kind, shared):
     torch.testing.assert_close(ours.new.data, (start + mixed @ (p - first) + r).data, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("shared", [OWN, OTHERS, 0 * OWN], ids=["own parts", "other words' parts", "no parts"])
+def test_what_rows_are_asked_is_handed_on_to_the_mean_of_each_part(shared):
+    generator = torch.Generator().manual_seed(1)
+    parts, rows, move = (torch.randn(n, 5, generator=generator) for n in (3, 4, 2))
+    control = None if shared is OWN else (csr_array(shared), [parts.clone()])
+    module = module_of(rows, parts)
+    callback = factored.SharedParts([module], csr_array(OWN), 0.0, control)
+    asked = torch.zeros(4, 5).index_add(0, torch.tensor([0, 2]), move)
+    module.new.data += asked
+    callback.hand_on(module, np.array([0, 2]), move)
+    change = torch.zeros(3, 5)
+    for part in range(3):
+        weights = torch.from_numpy(shared[:, part])
+        if weights.sum() > 0:
+            change[part] = (weights[:, None] * asked).sum(0) / weights.sum()
+    torch.testing.assert_close(module.parts.data, parts + change)
+    torch.testing.assert_close(module.new.data, rows + asked + torch.from_numpy(shared) @ change)
+
+
+def test_a_part_of_many_words_moves_as_far_as_a_part_of_one():
+    shares = csr_array(np.array([[1, 0]] * 50 + [[0, 1]], np.float32))
+    module = module_of(torch.zeros(51, 4), torch.zeros(2, 4))
+    callback = factored.SharedParts([module], shares, 0.0)
+    callback.hand_on(module, np.arange(51), torch.ones(51, 4))
+    torch.testing.assert_close(module.parts.data, torch.ones(2, 4))
+
+
 def test_composition_by_hand(base_tokenizer):
     matrix = np.random.default_rng(0).normal(size=(base_tokenizer.get_vocab_size(), 6)).astype(np.float32)
     forms = [

@@ -170,8 +170,9 @@ def test_all_phases_learn_on_a_four_bit_base_in_bfloat16(run, tmp_path, capsys):
     assert history["cosine_trained_pairs"].dropna().iloc[-1] > history["cosine_trained_pairs"].dropna().iloc[0] + 0.05
 
 
-def test_p3_draws_rows_to_their_parts_and_logs_every_term(run, tmp_path):
-    strong = block(Alignment, lambda_morpheme=20.0)
+@pytest.mark.parametrize("how", ["decoupled", "loss"])
+def test_p3_draws_rows_to_their_parts_and_logs_every_term(run, tmp_path, how):
+    strong = block(Alignment, lambda_morpheme=20.0, objective=how)
     states, values, history = phases.rows_phase("p3", run, strong, MODEL, tmp_path / "state")
     without = phases.rows_phase("p3", run, block(Alignment, lambda_morpheme=0.0), MODEL, tmp_path / "without")[1]
     assert without["objective"]["morpheme"]["weight"] == 0 and "measure" in without["objective"]["morpheme"]
@@ -185,17 +186,57 @@ def test_p3_draws_rows_to_their_parts_and_logs_every_term(run, tmp_path):
     assert set(out) < words and out == without["held_out_words"]
     assert len(out) == pytest.approx(share * len(words), abs=2)
     assert set(values["objective"]) == {"morpheme", "norm"}, "repulsion has one word of a kind, and none to be near"
-    logged = history.dropna(subset=["loss_lm"])
-    for name in (
-        "loss_morpheme",
-        "loss_repulsion",
-        "loss_norm",
-        "grad_lm",
-        "grad_morpheme",
-        "grad_repulsion",
-        "grad_norm_term",
-    ):
+    logged = history.dropna(subset=["loss_morpheme"])
+    assert len(logged) >= 2
+    columns = {"loss_morpheme", "loss_repulsion", "loss_norm"}
+    columns |= (
+        {"step_lm", "step_morpheme", "step_repulsion", "step_norm"}
+        if how == "decoupled"
+        else {"loss_lm", "grad_lm", "grad_morpheme", "grad_repulsion", "grad_norm_term"}
+    )
+    assert columns == {name for name in history if name.startswith(("loss_", "step_")) or name[:5] == "grad_"} - {
+        "grad_norm"
+    }
+    for name in columns:
         assert np.isfinite(logged[name]).all() and (logged[name] >= 0).all()
+    assert (logged["step_morpheme" if how == "decoupled" else "grad_morpheme"] > 0).all()
+
+
+def test_terms_beside_the_optimizer_leave_its_loss_and_gradients_alone(run, tmp_path, monkeypatch):
+    """A step by hand: the optimizer's own, with no term anywhere, and then what the terms add to where it came to."""
+    moved, moves = [], objectives.Objective.moves
+
+    def watched(self, new, step, rate):
+        found = moves(self, new, step, rate)
+        moved.append((new.clone(), rate, *found[:2]))
+        return found
+
+    monkeypatch.setattr(objectives.Objective, "moves", watched)
+    settings = block(Alignment, steps=1, lambda_morpheme=20.0, warmup=0.0, schedule="constant")
+    with_terms, values, history = phases.rows_phase("p3", run, settings, MODEL, tmp_path / "with")
+    none = settings | {f"lambda_{name}": 0.0 for name in objectives.TERMS}
+    without, _, plain = phases.rows_phase("p3", run, none, MODEL, tmp_path / "without")
+    new, rate, needed, move = moved[0]
+    assert rate == settings["learning_rate"] and len(needed) > 0 and float(move.norm()) > 0
+    np.testing.assert_array_equal(new.numpy(), without["final"]["rows"]["embedding.new"])
+    expected = new.index_add(0, torch.from_numpy(needed), move).numpy()
+    np.testing.assert_array_equal(with_terms["final"]["rows"]["embedding.new"], expected)
+    for column in ("train_loss", "grad_norm"):
+        assert history[column].dropna().tolist() == plain[column].dropna().tolist()
+
+
+def test_what_the_terms_make_is_looked_at_before_it_reaches_the_rows(run, tmp_path, monkeypatch):
+    moves = objectives.Objective.moves
+
+    def broken(self, new, step, rate):
+        needed, move, *rest = moves(self, new, step, rate)
+        move[0, 0] = float("nan") if step == 3 else 0.0
+        return needed, move, *rest
+
+    monkeypatch.setattr(objectives.Objective, "moves", broken)
+    with pytest.raises(UserError, match="P3 step 4: what the terms of the objective make of the rows is not a number"):
+        phases.rows_phase("p3", run, block(Alignment, checkpoint_every=1), MODEL, tmp_path / "state")
+    assert sorted(path.name for path in (tmp_path / "state").glob("checkpoint-*"))[-1] == "checkpoint-3"
 
 
 @pytest.mark.parametrize("pieces", [1, 2])
@@ -226,7 +267,7 @@ def test_a_step_of_p3_is_its_batches_mean_and_the_objective_once(run, tmp_path, 
     monkeypatch.setattr(objectives.Objective, "terms", counted)
     monkeypatch.setattr(trainer.PhaseTrainer, "__init__", in_pieces)
     monkeypatch.setattr(trainer.PhaseTrainer, "_get_grad_norm", by_hand)
-    settings = block(Alignment, steps=3, accumulate=4, lambda_morpheme=20.0, max_grad_norm=0.0)
+    settings = block(Alignment, steps=3, accumulate=4, lambda_morpheme=20.0, max_grad_norm=0.0, objective="loss")
     _, values, history = phases.rows_phase("p3", run, settings, MODEL, tmp_path / "state")
     assert values["batch_in_parts"] == pieces and [step for step, _ in terms] == [0, 1, 2]
     for found, expected in (pair for step in gradients for pair in step):

@@ -50,6 +50,7 @@ def test_a_sweep_of_a_run_that_stands_on_another_stands_there_too():
     [
         ({"model": "aa", "terms": {"norm": [1]}}, "sweeps.s.model: there is no 'aa'"),
         ({"model": "b", "terms": {"device": [1]}}, "nothing says by which device the words of 'book' were made"),
+        ({"model": "b", "terms": {"norm": [1, 2000]}}, "λ = 2000 times the learning rate of P3 (0.001) is more than 1"),
     ],
 )
 def test_a_sweep_that_cannot_run_is_refused(sweep, said):

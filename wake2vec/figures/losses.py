@@ -81,7 +81,7 @@ def _phase(axes: Axes, phase: str, history: Any, run: Mapping[str, Any]) -> set[
         axes.text(0.5, 0.5, "nothing\nlogged", transform=axes.transAxes, ha="center", va="center", color=GREY)
         axes.set_xticks([])
         return set()
-    # P3 trains on more than the language model's loss, which alone compares with the other two curves
+    # a P3 with its terms in the loss: the language model's alone compares with the other two curves
     train = column(history, "loss_lm") if len(column(history, "loss_lm")[0]) else column(history, "train_loss")
     curves = {
         "train": train,

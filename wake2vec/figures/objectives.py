@@ -1,7 +1,8 @@
-"""P3's objective, term by term: values, gradient norms, and what a term does to words that it never saw.
+"""P3's objective, term by term: values, how far each moves a row, and what a term does to words that it never saw.
 
-L = L_lm + the sum of lambda L over the terms. A term counts as acting only if the measure of held-out words changed,
-and changed more than that of random pairs and than that with a permuted base.
+Where the terms are part of the loss, their gradients' norms stand for how far they move a row. A term counts as acting
+only if the measure of held-out words changed, and changed more than that of random pairs and than that with a permuted
+base.
 """
 
 from collections.abc import Mapping
@@ -65,10 +66,12 @@ def draw_objectives(
     `weights` are the lambdas of the terms, shown beside their names. A term that was not measured has no panel, and of
     direction and device only a term that was trained on has one for its words. `width` is in inches.
     """
-    values = [term for term in TERMS if len(column(history, f"loss_{term}")[0])]
+    values = [term for term in TERMS if len(column(history, _loss(term, history))[0])]
+    values = [] if values == ["lm"] and "loss_lm" not in history else values
+    steps = [term for term in TERMS if len(column(history, f"step_{term}")[0])]
     gradients = [term for term in TERMS if len(column(history, _gradient(term))[0])]
     shown = [term for term in MEASURES if term in ("morpheme", *values) and _kinds(term, history)]
-    count = max(1, len(values) + bool(gradients) + len(shown))
+    count = max(1, len(values) + bool(steps) + bool(gradients) + len(shown))
     lines = (count + 1) // 2
     with context(font_size):
         figure = new_figure(width, width * (0.4 * lines + 0.12) if lines > 1 else 0.6 * width)
@@ -79,11 +82,15 @@ def draw_objectives(
         remaining = iter(panels)
         for term in values:
             _value(next(remaining), term, history, weights or {})
+        if steps:
+            sizes = {term: column(history, f"step_{term}") for term in steps}
+            _sizes(next(remaining), sizes, "Length of a row's step", "base row lengths (log)", "No row moved.")
         if gradients:
-            _gradients(next(remaining), gradients, history)
+            sizes = {term: column(history, _gradient(term)) for term in gradients}
+            _sizes(next(remaining), sizes, "Gradient norms, weighted", "L2 norm (log)", "No term had a gradient.")
         for term in shown:
             _words(next(remaining), term, history)
-        if not values + gradients + shown:
+        if not values + steps + gradients + shown:
             marks.heading(panels[0], "Objective of P3")
             marks.say(panels[0], "No term was logged in this run.")
             return finish(figure)
@@ -93,7 +100,9 @@ def draw_objectives(
                 axes.set_xlabel("step")
                 axes.locator_params(axis="x", nbins=4, integer=True)
                 axes.set_xlim(-0.04 * last, 1.04 * last)
-        entries = [(marks.line_key(TERMS[term]), TERMS[term].label) for term in TERMS if term in {*values, *gradients}]
+        entries = [
+            (marks.line_key(TERMS[term]), TERMS[term].label) for term in TERMS if term in {*values, *steps, *gradients}
+        ]
         kinds = [kind for kind in KINDS if any(kind in _kinds(term, history) for term in shown)]
         entries += [(marks.line_key(KINDS[k], marker=True, markersize=5), KINDS[k].label) for k in kinds]
         marks.key(figure, entries)
@@ -107,30 +116,35 @@ def _line(axes: Axes, steps: np.ndarray, values: np.ndarray, look: Look, marker:
 
 
 def _value(axes: Axes, term: str, history: Any, weights: Mapping[str, float]) -> None:
-    steps, values = column(history, f"loss_{term}")
+    steps, values = column(history, _loss(term, history))
     marks.heading(axes, f"{TERMS[term].label.capitalize()} term", f"λ = {weights[term]:g}" if term in weights else "")
     _line(axes, steps, values, TERMS[term])
     axes.set_ylabel("nats per token" if term == "lm" else "unweighted value")
     axes.locator_params(axis="y", nbins=5)
 
 
-def _gradients(axes: Axes, terms: list[str], history: Any) -> None:
+def _sizes(axes: Axes, sizes: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str, unit: str, nothing: str) -> None:
+    """Steps and sizes of each term, on a logarithmic axis."""
     zero, highest, lowest = [], 0.0, np.inf
-    for term in terms:
-        steps, norms = column(history, _gradient(term))
-        positive = norms > 0
+    for term, (steps, values) in sizes.items():
+        positive = values > 0
         if not positive.any():
             zero.append(TERMS[term].label)
             continue
-        _line(axes, steps[positive], norms[positive], TERMS[term])
-        lowest, highest = min(lowest, norms[positive].min()), max(highest, norms.max())
-    marks.heading(axes, "Gradient norms, weighted", f"zero throughout: {', '.join(zero)}" if zero else "")
+        _line(axes, steps[positive], values[positive], TERMS[term])
+        lowest, highest = min(lowest, values[positive].min()), max(highest, values.max())
+    marks.heading(axes, title, f"zero throughout: {', '.join(zero)}" if zero else "")
     if not highest:
-        marks.say(axes, "No term had a gradient.")
+        marks.say(axes, nothing)
         return
     low, high = lowest / 1.5, highest * 1.5
-    axes.set(yscale="log", ylim=(low, high), ylabel="L2 norm (log)")
+    axes.set(yscale="log", ylim=(low, high), ylabel=unit)
     marks.plain_log(axes.yaxis, low, high)
+
+
+def _loss(term: str, history: Any) -> str:
+    """The column of a term's value. Where nothing is added to the loss, that is the language model's."""
+    return "train_loss" if term == "lm" and "loss_lm" not in history else f"loss_{term}"
 
 
 def _gradient(term: str) -> str:

@@ -7,7 +7,7 @@ are bytes or parameters.
     peak      = CUDA_ALLOWANCE + held + max(backward, step, evaluation)
     held      = base + new rows + adapter + optimizer
     backward  = activations + loss + objective (+ gradients of earlier forward passes, where `accumulate` > 1)
-    step      = gradients + temporaries, as the optimizer steps; activations are gone by then
+    step      = gradients + temporaries as the optimizer steps, or P3's moves then; activations are gone by then
 
 Gradients come as activations go, layer by layer, so that a training step is highest at one of these two ends.
 
@@ -26,8 +26,8 @@ activations   what autograd keeps for the backward pass, caught by `saved_tensor
 loss          last hidden states, and the most of: model/loss.py, forward and backward, as torch's MemTracker sees it;
               the gradients that it leaves beside the backward pass of the last layer, which has three tensors as large
               as its widest activation and a dequantised weight
-objective     what P3's terms keep of their batches and make on their way back, beyond the highest point of the loss;
-              their targets are in the host's memory
+objective     what P3's terms keep of their batches and make on their way back: in the loss, beyond its highest point;
+              beside the optimizer (`moves`), after its step. Their targets are in the host's memory
 evaluation    BATCH_TOKENS tokens through the widest layer, without gradients, or their loss
 """
 
@@ -49,6 +49,10 @@ OBJECTIVE_GRADIENTS = 2  # [new rows, d]: a term's gradient and the one before i
 OBJECTIVE_TENSORS = {"cosine": 2.6, "mse": 1.6}  # [batch of a term, d]
 DIRECTION_TENSORS = 3.7  # [batch of a term, d], with the device term's smaller batch
 REPULSION_TENSORS = 9.7  # [REPULSION_PAIRS, d]: both sides' rows, as they are and at length 1, and the way back
+# … beside the optimizer: a term by itself, and what is added to the rows of all terms
+MOVES_TENSORS = {"cosine": 7.1, "mse": 6.0, "direction": 8.1}  # [batch of a term, d]
+MOVES_PAIRS = 8.9  # [REPULSION_PAIRS, d]
+MOVES_CONTRAST = 6  # [CONTRAST_ROWS, CONTRAST_ROWS]
 _NO_SHAPE = ("batch", "accumulate", "sequence", "optimizer", "quantisation", "vocabulary")  # settings of no module
 
 Estimate = Callable[[Mapping[str, Any], str, int], dict[str, int]]
@@ -59,8 +63,8 @@ def estimator(config: Any, trust_remote_code: bool = False) -> Estimate:
 
     The numbers: `trains_new_rows`, `trains_base_rows`, `trains_adapter`, `trains_body` in parameters; and in bytes
     `base`, `new_rows`, `adapter`, `optimizer`, `gradients`, `temporaries`, `activations`, `loss`, `objective`,
-    `earlier_gradients`, `backward`, `step`, `evaluation`, `peak`. `activations_unfused` and `peak_unfused` are those
-    of a GPU older than Ampere, without flash attention. config: of transformers.
+    `moves`, `earlier_gradients`, `backward`, `step`, `evaluation`, `peak`. `activations_unfused` and
+    `peak_unfused` are those of a GPU older than Ampere, without flash attention. config: of transformers.
     Raises UserError for a model that cannot be followed.
     """
     depth = config.get_text_config().num_hidden_layers
@@ -109,7 +113,7 @@ def _totals(numbers: dict[str, int]) -> dict[str, int]:
     rest = numbers["loss"] + numbers["objective"] + numbers["earlier_gradients"]
     made = {
         "backward": numbers["activations"] + rest,
-        "step": numbers["gradients"] + numbers["temporaries"],
+        "step": numbers["gradients"] + max(numbers["temporaries"], numbers["moves"]),
         "evaluation": numbers["evaluation"],
     }
     unfused = made | {"backward": numbers["activations_unfused"] + rest}
@@ -292,12 +296,13 @@ def _matrices(causal: Any) -> list[Any]:
 
 
 def _passing(causal, settings, evaluation, rows: int, widest: int, dequantised: int) -> dict[str, int]:
-    """What comes and goes: `loss`, `objective`, `evaluation`."""
+    """What comes and goes: `loss`, `objective`, `moves`, `evaluation`."""
     from wake2vec.model.rows import head_of
     from wake2vec.training.objectives import BATCH, REPULSION_PAIRS
 
     base, new, cap = head_of(causal)
-    d, precision, aligning = base.shape[1], causal.get_input_embeddings().precision, "morpheme" in settings
+    d, precision = base.shape[1], causal.get_input_embeddings().precision
+    aligning = settings.get("objective")
     row = 4 * d
 
     def layer(tokens: int) -> int:
@@ -305,22 +310,39 @@ def _passing(causal, settings, evaluation, rows: int, widest: int, dequantised: 
 
     def logits(tokens: int, training: bool) -> int:
         trained = (training and base.requires_grad, training and new.requires_grad)
-        return _loss_bytes(tokens, len(base), rows, d, (precision, base.dtype), trained, cap, training, aligning)
+        types, in_loss = (precision, base.dtype), aligning == "loss"
+        return _loss_bytes(tokens, len(base), rows, d, types, trained, cap, training, in_loss)
 
     tokens = settings["batch"] * (settings["sequence"] - 1)
     hidden = precision.itemsize * tokens * d
     gradients = hidden + row * (len(base) * base.requires_grad + rows * new.requires_grad)
     loss = max(logits(tokens, training=True), gradients + layer(tokens))
-    objective = 0
-    if aligning:
+    objective = moves = 0
+    if aligning == "loss":
         tensors = OBJECTIVE_TENSORS[settings["morpheme"]]
         if settings["lambda_direction"] or settings["lambda_device"]:
             tensors += DIRECTION_TENSORS
         terms = OBJECTIVE_GRADIENTS * rows + tensors * min(rows, BATCH) + REPULSION_TENSORS * REPULSION_PAIRS
         objective = max(0, gradients + int(row * terms) - loss)
+    elif aligning:
+        moves = _moves_bytes(settings, rows, d)
     scored = max(1, BATCH_TOKENS // evaluation["context"]) * evaluation["context"]
     passing = 2 * precision.itemsize * scored * d + max(logits(scored, training=False), layer(scored))
-    return {"loss": hidden + loss, "objective": objective, "evaluation": passing}
+    return {"loss": hidden + loss, "objective": objective, "moves": moves, "evaluation": passing}
+
+
+def _moves_bytes(settings: Mapping[str, Any], rows: int, d: int) -> int:
+    """Bytes of P3's terms where they act beside the optimizer."""
+    from wake2vec.training.objectives import BATCH, CONTRAST_ROWS, REPULSION_PAIRS
+
+    on = {name for name in ("morpheme", "direction", "device", "repulsion", "norm") if settings[f"lambda_{name}"]}
+    batches = {"device": CONTRAST_ROWS, "repulsion": 2 * REPULSION_PAIRS}
+    absent = math.prod(1 - min(1, batches.get(name, BATCH) / max(1, rows)) for name in on)  # share that no term draws
+    form = "direction" if "direction" in on else settings["morpheme"] if "morpheme" in on else "mse"
+    words = MOVES_TENSORS[form] * min(rows, BATCH) * bool(on - {"device", "repulsion"})
+    pairs = MOVES_PAIRS * REPULSION_PAIRS * ("repulsion" in on)
+    contrast = MOVES_CONTRAST * CONTRAST_ROWS**2 / d * ("device" in on)
+    return int(4 * d * (rows * (1 - absent) + max(words, pairs, contrast)))
 
 
 @functools.cache

@@ -21,6 +21,7 @@ HELD = {
 MOMENTS = {
     "backward": "all of these, as the loss is made",
     "gradients": "gradients, once all are made (float32)",
+    "moves": "P3's terms, after the optimizer's step",
     "step": "as the optimizer steps, with these",
     "evaluation": "in an evaluation",
 }
@@ -201,14 +202,16 @@ def _memory(needs: Mapping[str, Any]) -> str:
         if any(numbers[key] for numbers in phases.values()):
             lines.append([label, *(gib(numbers[key]) if numbers[key] else "–" for numbers in phases.values())])
     lines.append(["CUDA (an allowance)", *(gib(needs["cuda_allowance"]) for _ in phases)])
-    lines += [[label, *(gib(numbers[key]) for numbers in phases.values())] for key, label in MOMENTS.items()]
+    for key, label in MOMENTS.items():
+        if any(numbers[key] for numbers in phases.values()):
+            lines.append([label, *(gib(numbers[key]) if numbers[key] else "–" for numbers in phases.values())])
     lines.append(["**highest point**", *(f"**{gib(numbers['peak'])}**" for numbers in phases.values())])
     return (
         f"## Memory on the GPU (GiB)\n\n{_table(['', *(phase.upper() for phase in phases)], lines)}Activations are "
         "what a forward pass keeps for the backward pass; gradients come as they go, so that a step is highest as the "
         "loss is made or as the optimizer steps. “Loss” is all that is made beside it, logits above all; “objective” "
-        "is what P3's terms add. The allowance for CUDA (its context, cuBLAS, the allocator's rounding) is a round "
-        "number and not a measurement."
+        "is what P3's terms add where they are part of it. The allowance for CUDA (its context, cuBLAS, the "
+        "allocator's rounding) is a round number and not a measurement."
     )
 
 

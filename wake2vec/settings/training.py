@@ -129,15 +129,20 @@ class Alignment(Rows):
         "final", "which state is used afterwards; the best by held-out loss may be the one before any alignment"
     )
     adapters: Literal["frozen", "train"] = setting("frozen", "P2's LoRA adapters in this phase")
-    lambda_morpheme: float = setting(1.0, "weight of the morpheme term", ge=0)
+    objective: Literal["decoupled", "loss"] = setting(
+        "decoupled",
+        "how the terms act: beside the optimizer, each step taking the share λ times the learning rate of a row's way; "
+        "or in the loss, as the notebooks had it, where Adam makes rows that no text touches as fast at any λ",
+    )
+    lambda_morpheme: float = setting(10.0, "weight of the morpheme term; for what it means see “What a λ means”", ge=0)
     lambda_direction: float = setting(
         0.0, "weight of the direction term: words with an affix leave their roots the same way", ge=0
     )
     lambda_device: float = setting(
         0.0, "weight of the device term: words made by the same device lie closer than others", ge=0
     )
-    lambda_repulsion: float = setting(0.05, "weight of the repulsion term", ge=0)
-    lambda_norm: float = setting(0.01, "weight of the norm term", ge=0)
+    lambda_repulsion: float = setting(0.5, "weight of the repulsion term", ge=0)
+    lambda_norm: float = setting(0.1, "weight of the norm term", ge=0)
     morpheme: Literal["cosine", "mse"] = setting(
         "cosine", "1 - cosine to the parts' mean; or the notebooks' mean squared error, whose gradient vanishes"
     )
@@ -145,6 +150,17 @@ class Alignment(Rows):
         None, "CSV file `word,device` for the device term, with labels of yours; the testbed knows its own"
     )
     held_out_pairs: float = setting(0.1, "share of the words kept out of every term, to be measured only", gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _no_term_goes_too_far(self):
+        weights = {name: value for name, value in self if name.startswith("lambda_")}
+        name = max(weights, key=weights.get)
+        if self.objective == "decoupled" and weights[name] * self.learning_rate > 1:
+            raise ValueError(
+                f"{name} ({weights[name]:g}) times learning_rate ({self.learning_rate:g}) must be at most 1: a step "
+                "cannot take a row further than its whole way"
+            )
+        return self
 
 
 class Regimes(Settings):

@@ -63,6 +63,8 @@ class SharedParts(TrainerCallback):
         shared, self.origins = control or (composition, [None] * len(modules))
         self.apart = _sparse(csr_array(composition - shared), device) if control else None
         self.compose, self.spread = _sparse(shared, device), _sparse(csr_array(shared.T), device)
+        asked = shared.sum(axis=0)
+        self.mean = csr_array(shared.multiply(np.divide(1, asked, where=asked > 0, out=np.zeros_like(asked))))
         # kept from step to step: fresh memory costs as much as the products
         self.before = [module.parts.detach().clone() for module in modules]
         self.gradients = [torch.zeros_like(before) for before in self.before]
@@ -83,6 +85,13 @@ class SharedParts(TrainerCallback):
             module.new.data.addmm_(self.compose, change, beta=kept)
             if self.apart is not None:
                 module.new.data.addmm_(self.apart, origin, alpha=1 - kept)
+
+    @torch.no_grad()
+    def hand_on(self, module: nn.Module, rows: np.ndarray, move: torch.Tensor) -> None:
+        """Move parts by the mean of what their rows are asked (numbers [k], vectors [k, d]), and all rows with them."""
+        change = _sparse(csr_array(self.mean[rows].T), move.device) @ move
+        module.parts.data.add_(change)
+        module.new.data.addmm_(self.compose, change)
 
 
 def _sparse(matrix: csr_array, device: torch.device) -> torch.Tensor:

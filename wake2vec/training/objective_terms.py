@@ -1,10 +1,19 @@
-"""The terms of P3's loss as functions of rows, each a mean over what it is given, each free of the rows' scale.
+"""The terms of P3's objective as functions of rows, each a mean over what it is given, each free of the rows' scale.
 
     component    mean of 1 - cos(E(w), t(w)),             t(w) the mean of w's part vectors
     direction    mean of 1 - cos(E(w) - r(w) - c, u(a)),  r(w) w's root, u(a) the direction of its affix
     repulsion    mean of cos(E(v), E(w))² over pairs of words
     norm         mean of (‖E(w)‖ / mean base norm - 1)²
     contrast     supervised contrastive loss over words with a label (Khosla et al. 2020, equation 2)
+
+Where they act beside the optimizer (objectives.py), a gradient is multiplied by a scale, so that a step of size 1 goes,
+at most, the whole way:
+
+    component    ‖E(w)‖²: along the sphere, sin φ of its radius; of "mse", d/2: straight to the target
+    direction    ‖E(w) - r(w) - c‖²: the same, around the root
+    repulsion    ‖E(w)‖² / 2, since a pair is of two words: sin 2φ / 2
+    norm         (mean base norm)² / 2: straight to the base's length
+    contrast     τ ‖E(w)‖²
 
 A row that is compared with something is compared by its angle, so that a weight means the same for any model width. The
 targets are given, and no gradient flows into them.

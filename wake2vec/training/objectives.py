@@ -5,14 +5,24 @@
 
 The terms are functions of objective_terms.py over the words of objective_pairs.py; each is computed over a batch of its
 words, drawn anew at each step, so that a step costs the same for five hundred rows and for fifty thousand, and all of
-them from one gather of the rows, whose gradient is then the one dense matrix that the objective adds. A term whose λ is
-0 is not computed.
+them from one gather of the rows. A term whose λ is 0 is not computed.
+
+Added to the loss, as the notebooks did (`objective: loss`), a λ says next to nothing about rows: most of them are in no
+text of a step and have a gradient from the terms alone, and Adam, which divides a gradient by its own size, moves them
+as far at λ = 0.001 as at λ = 1. So the terms act beside the optimizer (`objective: decoupled`), as AdamW's weight decay
+does and for the same reason (Loshchilov & Hutter 2019, Decoupled weight decay regularization): after its step
+
+    E(w) ← E(w) - η λ s_w ∂L_w/∂E(w),        L_w the term of one word, its mean over words being L
+
+η the learning rate. The scale s_w makes of the step a share of the row's way (objective_terms.py): of the angle φ
+between a row and its parts' mean the morpheme term takes away η λ sin φ.
 
 A tenth of the words is held out of all terms and only measured (objective_measures.py). A term acts where its trained
 words move and generalises only where held-out words do, more than random pairs and more than without it.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,6 +43,16 @@ def make_objective(paths: Mapping[str, Any], settings: Mapping[str, Any], model:
     return Objective(gather(paths, settings, model["seed"]), settings, model["seed"])
 
 
+@dataclass(frozen=True)
+class _Batch:
+    """What the terms draw at a step: of each its items and their rows, and all rows once with each term's places."""
+
+    drawn: Mapping[str, np.ndarray]
+    rows: Mapping[str, np.ndarray]
+    needed: np.ndarray
+    places: Mapping[str, np.ndarray]
+
+
 class Objective(torch.nn.Module):
     """The terms as functions of the new rows [n, d]; no parameters of its own. Targets stay in the host's memory: a
     batch of them goes where the rows are.
@@ -44,6 +64,7 @@ class Objective(torch.nn.Module):
         super().__init__()
         self.material, self.seed, self.form = material, seed, settings["morpheme"]
         self.weights = {name: settings[f"lambda_{name}"] for name in TERMS}
+        self.decoupled = settings["objective"] == "decoupled"
         trained = ~material.held_out
         # what a term draws from: pairs for `morpheme` and `direction`, rows for the others
         self.items = {
@@ -66,21 +87,52 @@ class Objective(torch.nn.Module):
         """Unweighted terms at an optimizer step; the step seeds what is drawn, so that a resumed run draws what an
         uninterrupted one would. A term of weight 0 is left out; one without words is 0.
         """
-        wanted = [name for name in TERMS if self.weights[name]]
-        drawn = {name: self._draw(name, step) for name in wanted if len(self.items[name])}
+        batch = self._batch(step)
+        gathered = new.index_select(0, torch.from_numpy(batch.needed).to(new.device))
+        terms = {name: new.new_zeros(()) for name in TERMS if self.weights[name]}
+        for name, places in batch.places.items():
+            rows = gathered.index_select(0, torch.from_numpy(places).to(new.device))
+            terms[name], _ = self._term(name, rows, batch, new)
+        return terms
+
+    def moves(
+        self, new: torch.Tensor, step: int, rate: float
+    ) -> tuple[np.ndarray, torch.Tensor, dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+        """What the terms do to the rows at an optimizer step when they act beside the optimizer, at a learning rate.
+
+        Returns the numbers of the rows that they are about [k], what is added to these [k, d], the unweighted terms,
+        and the length of what each adds to a row, on average over all rows. A word that is drawn moves for those that
+        are not, so that a λ means the same for any number of words; but by no more than its whole way.
+        """
+        batch = self._batch(step)
+        move = new.new_zeros(len(batch.needed), new.shape[1])
+        terms = {name: new.new_zeros(()) for name in TERMS if self.weights[name]}
+        lengths = dict(terms)
+        for name, places in batch.places.items():  # one after the other: what a term makes is gone before the next
+            rows = new.detach().index_select(0, torch.from_numpy(batch.rows[name].reshape(-1)).to(new.device))
+            with torch.enable_grad():
+                term, scale = self._term(name, rows.requires_grad_(), batch, new)
+            terms[name] = term.detach()
+            if term.requires_grad:
+                drawn, items = len(batch.drawn[name]), len(self.items[name])
+                share = min(rate * self.weights[name], 1.0, drawn / items)
+                # the term is a mean over what is drawn, and stands for the mean over all
+                own = torch.autograd.grad(term, rows)[0].mul_(scale).mul_(-share * items)
+                lengths[name] = own.norm(dim=1).sum() / len(new)
+                move.index_add_(0, torch.from_numpy(places).to(new.device), own)
+                del own
+            del term, rows, scale
+        return batch.needed, move, terms, lengths
+
+    def _batch(self, step: int) -> "_Batch":
+        drawn = {name: self._draw(name, step) for name in TERMS if self.weights[name] and len(self.items[name])}
         rows = {name: self._rows(name, items) for name, items in drawn.items()}
         rows = {name: found for name, found in rows.items() if len(found)}
-        terms = dict.fromkeys(wanted, new.new_zeros(()))
         if not rows:
-            return terms
+            return _Batch(drawn, rows, np.empty(0, np.int64), {})
         needed, places = np.unique(np.concatenate([found.reshape(-1) for found in rows.values()]), return_inverse=True)
-        gathered = new.index_select(0, torch.from_numpy(needed).to(new.device))
-        start = 0
-        for name, found in rows.items():
-            mine = torch.from_numpy(places[start : start + found.size]).to(new.device)
-            start += found.size
-            terms[name] = self._term(name, gathered.index_select(0, mine), drawn[name], found, new)
-        return terms
+        ends = np.cumsum([found.size for found in rows.values()])
+        return _Batch(drawn, rows, needed, dict(zip(rows, np.split(places, ends[:-1]), strict=True)))
 
     def _draw(self, name: str, step: int) -> np.ndarray:
         """Items of a term at a step: all of them where a batch holds them. Pairs [k, 2] for repulsion."""
@@ -95,26 +147,31 @@ class Objective(torch.nn.Module):
         pairs = {"morpheme": self.material.component, "direction": self.material.direction}
         return pairs[name].rows[items] if name in pairs else items
 
-    def _term(self, name, rows, items, numbers, new) -> torch.Tensor:
-        """A term of its rows [b, d] (left and right in turn, for repulsion); numbers: which new rows they are."""
-        material = self.material
+    def _term(self, name: str, rows: torch.Tensor, batch: "_Batch", new: torch.Tensor):
+        """A term of a batch, of its rows [b, d] (left and right in turn, for repulsion), and the scale of its step."""
+        material, items, numbers = self.material, batch.drawn[name], batch.rows[name]
 
         def there(array):
             return torch.from_numpy(array).to(rows.device)
 
+        with torch.no_grad():
+            squared = rows.square().sum(1, keepdim=True)
         if name == "morpheme":
-            return objective_terms.component(rows, there(material.component.vectors[items]).to(rows), self.form)
+            term = objective_terms.component(rows, there(material.component.vectors[items]).to(rows), self.form)
+            return term, squared if self.form == "cosine" else rows.shape[1] / 2
         if name == "direction":
             pairs = material.direction
             with torch.no_grad():
                 common, affixes = objective_measures.directions(new, self.affixes)
                 origins = there(pairs.vectors[items]).to(rows) + common
-            return objective_terms.direction(rows, origins, affixes[there(pairs.group[items])])
+                ways = (rows - origins).square().sum(1, keepdim=True)
+            return objective_terms.direction(rows, origins, affixes[there(pairs.group[items])]), ways
         if name == "repulsion":
-            return objective_terms.repulsion(rows[::2], rows[1::2])
+            return objective_terms.repulsion(rows[::2], rows[1::2]), squared / 2
         if name == "norm":
-            return objective_terms.norm(rows, material.base_norm)
-        return objective_terms.contrast(rows, there(material.devices[numbers]), there(material.words[numbers]))
+            return objective_terms.norm(rows, material.base_norm), material.base_norm**2 / 2
+        labels, words = there(material.devices[numbers]), there(material.words[numbers])
+        return objective_terms.contrast(rows, labels, words), objective_terms.TEMPERATURE * squared
 
     def weighted(self, terms: Mapping[str, torch.Tensor]) -> torch.Tensor | float:
         """Σ λ L over the terms."""

@@ -48,6 +48,7 @@ def rows_phase(
     """
     from wake2vec.model.assemble import load_named
     from wake2vec.model.rows import train_rows
+    from wake2vec.training.decoupled import Decoupled
     from wake2vec.training.fit import fit
     from wake2vec.training.objectives import make_objective
     from wake2vec.training.trainer import Learner
@@ -60,10 +61,14 @@ def rows_phase(
     objective = make_objective(paths, settings, model) if phase == "p3" else None
     learner = Learner(causal, objective)
     _to_device_of(learner, causal)
-    parts, callbacks = {}, [_rounding()] if settings["row_precision"] == "bfloat16" else []
+    parts, shared, callbacks = {}, None, []
     if settings["rows"] != "free":
         shared, parts = _share_parts(causal, paths, settings)
         callbacks.append(shared)
+    if objective and objective.decoupled:
+        callbacks.append(Decoupled(learner, shared))
+    if settings["row_precision"] == "bfloat16":
+        callbacks.append(_rounding())
     if settings["snapshot_every"]:
         callbacks.append(_snapshots(state / SNAPSHOTS, settings["snapshot_every"]))
     run = fit(learner, texts, settings, model["seed"], state, phase.upper(), fingerprint, callbacks, tiers)

@@ -47,7 +47,9 @@ class Texts:
 
 
 class Learner(nn.Module):
-    """A causal model and, in P3, an objective on its new rows; its forward pass is the loss."""
+    """A causal model and, in P3, an objective on its new rows; its forward pass is the loss, with the objective in it
+    where that is not decoupled.
+    """
 
     def __init__(self, causal: nn.Module, objective: Objective | None = None):
         super().__init__()
@@ -58,9 +60,10 @@ class Learner(nn.Module):
 
     def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
         """Mean next-token cross-entropy of ids [batch, sequence] in nats, plus `times` the weighted objective."""
-        aligning = self.objective is not None and self.times > 0
+        coupled = self.objective is not None and not self.objective.decoupled
+        aligning = coupled and self.times > 0
         recording = aligning and self.record and self.training
-        if self.objective is not None:
+        if coupled:
             self.causal.get_input_embeddings().in_place = not recording
         hidden = hidden_states(self.causal, input_ids)[:, :-1].flatten(0, 1)
         loss = cross_entropy(hidden, input_ids[:, 1:].flatten(), *head_of(self.causal), repeatable=recording)
@@ -106,8 +109,8 @@ class PhaseTrainer(Trainer):
     def training_step(self, model, inputs, num_items_in_batch=None):
         """The gradient of one batch, in as many pieces as memory needs; the sum is the whole batch's.
 
-        The objective is the same for all batches of an optimizer step. It is made once, in the last pass, and counts
-        there what it is divided by.
+        An objective in the loss is the same for all batches of an optimizer step. It is made once, in the last pass,
+        and counts there what it is divided by.
         """
         self.blocks_of_step.append(inputs["index"])
         ids = inputs["input_ids"]
