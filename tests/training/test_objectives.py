@@ -3,32 +3,17 @@ not.
 """
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from tests.training.objective_words import affixed, normal, objective, words_of
 from wake2vec.errors import UserError
 from wake2vec.training import objective_measures, objective_terms, objectives
 from wake2vec.training.objective_pairs import assemble, held_out_words, read_devices
-from wake2vec.training.objectives import TERMS, Objective
+from wake2vec.training.objectives import TERMS
 from wake2vec.training.sweep import moved
-
-OFF = {f"lambda_{name}": 0.0 for name in TERMS} | {"morpheme": "cosine", "objective": "decoupled"}
-
-
-def normal(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def objective(material, seed=1, **weights):
-    return Objective(material, OFF | {f"lambda_{name}": value for name, value in weights.items()}, seed)
-
-
-def words_of(count):
-    return [f"w{i:04d}" for i in range(count)]
-
 
 # Terms ----------------------------------------------------------------------------------------------------------------
 
@@ -96,24 +81,6 @@ def test_terms_that_compare_angles_are_free_of_scale():
 # Material and batches -------------------------------------------------------------------------------------------------
 
 
-def affixed(count=60, d=16, affixes=("-ness", "over-"), share=0.25, seed=0, forms=1):
-    """Words with a root, an affix and a device each; roots and targets are random."""
-    rng = np.random.default_rng(seed)
-    words = [word for word in words_of(count) for _ in range(forms)]
-    named = list(dict.fromkeys(words))
-    random = [{w: rng.normal(size=d).astype(np.float32) for w in named} for _ in range(4)]
-    return assemble(
-        words,
-        (random[0], random[1]),
-        (random[2], random[3]),
-        {w: [affixes[i % len(affixes)]] for i, w in enumerate(named)},
-        {w: "AB"[i % 2] for i, w in enumerate(named)},
-        share=share,
-        seed=seed,
-        base_sample=rng.normal(size=(50, d)).astype(np.float32),
-    )
-
-
 def test_held_out_words_are_out_of_every_term_with_all_their_forms():
     material = affixed(forms=2)
     out = {w for w, held in zip(material.words, material.held_out, strict=True) if held}
@@ -175,145 +142,6 @@ def test_weights_multiply_and_a_term_of_weight_nothing_is_not_computed():
     assert float(made.weighted(terms)) == pytest.approx(2 * float(terms["morpheme"]) + 5 * float(terms["norm"]))
     none = objective(affixed())
     assert none.weighted(none.terms(normal(60, 16), 0)) == 0
-
-
-# Beside the optimizer -------------------------------------------------------------------------------------------------
-
-
-def test_the_morpheme_term_takes_away_a_share_of_the_angle_by_hand():
-    material, new = affixed(), normal(60, 16)
-    needed, move, terms, lengths = objective(material, morpheme=5.0).moves(new, 0, rate=0.01)
-    assert needed.tolist() == np.flatnonzero(~material.held_out).tolist()
-    for row, found in zip(needed, move, strict=True):
-        unit, target = (v / v.norm() for v in (new[row], torch.from_numpy(material.component.vectors[row]).double()))
-        expected = 0.05 * new[row].norm() * (target - (unit @ target) * unit)
-        torch.testing.assert_close(found, expected)
-        turned = torch.arccos(unit @ target) - torch.arccos((unit_of(new[row] + found)) @ target)
-        assert float(turned) == pytest.approx(0.05 * float(torch.arccos(unit @ target).sin()), rel=0.1)
-    assert float(lengths["morpheme"]) == pytest.approx(float(move.norm(dim=1).sum()) / 60)
-    assert terms.keys() == lengths.keys() == {"morpheme"}
-    assert float(terms["morpheme"]) == float(objective(material, morpheme=5.0).terms(new, 0)["morpheme"])
-
-
-def unit_of(vector):
-    return vector / vector.norm()
-
-
-def test_moves_are_sums_over_terms_proportional_to_weight_and_rate_and_free_of_scale():
-    material, new = affixed(), normal(60, 16)
-    whole = dense(objective(material, **dict.fromkeys(TERMS, 2.0)), new, 3, 0.001)
-    each = {name: dense(objective(material, **{name: 2.0}), new, 3, 0.001) for name in TERMS}
-    assert all(move.norm() > 0 for move in each.values())
-    torch.testing.assert_close(whole, sum(each.values()))
-    larger = scaled(material, 7.0)
-    for name, move in each.items():
-        torch.testing.assert_close(dense(objective(material, **{name: 6.0}), new, 3, 0.002), 6 * move)
-        again = dense(objective(larger, **{name: 2.0}), 7 * new, 3, 0.001)
-        torch.testing.assert_close(again, 7 * move, rtol=1e-5, atol=1e-7)
-
-
-def scaled(material, factor):
-    """The same words in a space that is so many times as large."""
-    made = {
-        name: replace(pairs, vectors=np.float32(factor) * pairs.vectors)
-        for name, pairs in (("component", material.component), ("direction", material.direction))
-    }
-    return replace(material, **made, base_norm=factor * material.base_norm)
-
-
-def test_straight_ways_by_hand():
-    """To the parts' mean itself, and to the base's length: a share of what lacks, however far that is."""
-    material, new = affixed(), 50 * normal(60, 16)
-    rows = torch.from_numpy(np.flatnonzero(~material.held_out))
-    mse = Objective(material, OFF | {"lambda_morpheme": 10.0, "morpheme": "mse"}, 1)
-    targets = torch.from_numpy(material.component.vectors).double()
-    torch.testing.assert_close(dense(mse, new, 0, 0.03)[rows], 0.3 * (targets - new)[rows])
-    lengths = (new + dense(objective(material, norm=10.0), new, 0, 0.03)).norm(dim=1)
-    torch.testing.assert_close(lengths[rows], (new.norm(dim=1) * 0.7 + 0.3 * material.base_norm)[rows])
-
-
-def test_words_repel_each_by_the_mean_over_its_partners(monkeypatch):
-    monkeypatch.setattr(objectives, "REPULSION_PAIRS", 100_000)
-    material, new = assemble(words_of(12), ({}, None), share=0.1, seed=0), normal(12, 8)
-    found, rows = dense(objective(material, repulsion=3.0), new, 0, 0.01), np.flatnonzero(~material.held_out)
-    units = {row: unit_of(new[row]) for row in rows}
-    for row in rows:
-        cosines = {other: units[row] @ units[other] for other in rows if other != row}
-        ways = [2 * cos * (units[other] - cos * units[row]) for other, cos in cosines.items()]
-        torch.testing.assert_close(found[row], -0.03 * new[row].norm() * sum(ways) / 10, rtol=0.1, atol=2e-3)
-
-
-@pytest.mark.parametrize("size", [20, 2000])
-@pytest.mark.parametrize("term", TERMS)
-def test_no_step_is_longer_than_the_row_and_its_way(monkeypatch, term, size):
-    """At the largest share that there is, few or many devices, roots near or far."""
-    monkeypatch.setattr(objectives, "CONTRAST_ROWS", 64)
-    material = affixed(count=size, d=16, affixes=tuple(f"-{i}" for i in range(size // 5)))
-    new = torch.from_numpy(np.repeat(np.float32([[0.1], [10]]), size // 2, axis=0)) * normal(size, 16).float()
-    move = dense(objective(material, **{term: 1e6}), new, 0, 1.0)
-    reach = new.norm(dim=1) + material.base_norm + np.linalg.norm(material.direction.vectors, axis=1).max() + 30
-    assert (move.norm(dim=1) <= 8 * reach).all() and move.isfinite().all()
-
-
-def dense(made, new, step, rate):
-    """What an objective adds to all rows."""
-    needed, move, _, _ = made.moves(new, step, rate)
-    return torch.zeros_like(new).index_add_(0, torch.from_numpy(needed), move)
-
-
-@pytest.mark.parametrize("term", ["morpheme", "norm", "repulsion"])
-def test_who_is_drawn_moves_for_those_who_are_not(monkeypatch, term):
-    material, new = affixed(), normal(60, 16)
-    made = objective(material, **{term: 1.0})
-    monkeypatch.setattr(objectives, "REPULSION_PAIRS", 20_000)
-    whole = dense(made, new, 0, 0.001)
-    monkeypatch.setattr(objectives, "REPULSION_PAIRS", 15)
-    monkeypatch.setattr(objectives, "BATCH", 15)
-    drawn = torch.stack([dense(made, new, step, 0.001) for step in range(600)])
-    along = (drawn * whole).sum((1, 2)) / whole.square().sum()
-    assert float(along.std()) > 0 and abs(float(along.mean()) - 1) < 4 * float(along.std()) / math.sqrt(600) + 0.02
-
-
-def test_nobody_goes_further_than_the_whole_way(monkeypatch):
-    monkeypatch.setattr(objectives, "BATCH", 5)
-    material, new = affixed(), normal(60, 16)
-    needed, move, _, _ = objective(material, morpheme=50.0).moves(new, 0, rate=0.01)  # half, and for nine each
-    for row, found in zip(needed, move, strict=True):
-        unit, target = unit_of(new[row]), unit_of(torch.from_numpy(material.component.vectors[row]).double())
-        torch.testing.assert_close(found, new[row].norm() * (target - (unit @ target) * unit))
-
-
-def test_nothing_to_draw_moves_nothing():
-    material = assemble(["a", "b", "c"], ({}, None), share=0.1, seed=0)
-    needed, move, terms, lengths = objective(material, morpheme=1.0, direction=1.0).moves(normal(3, 4), 0, 0.1)
-    assert len(needed) == len(move) == 0 and set(terms) == {"morpheme", "direction"}
-    assert all(value == 0 for value in (*terms.values(), *lengths.values()))
-
-
-def test_a_weight_says_how_far_rows_go_that_no_text_touches():
-    """Half of the rows have a gradient of the language model at every step; the others have the term's alone, which
-    Adam follows as fast at a thousandth of its weight.
-    """
-    material, start = affixed(count=200, d=32, share=0.05), normal(200, 32).float()
-    free = torch.arange(100, 200)[torch.from_numpy(~material.held_out[100:])]
-    targets = torch.from_numpy(material.component.vectors)
-
-    def turned(weight: float, decoupled: bool) -> float:
-        made, new = objective(material, morpheme=weight), torch.nn.Parameter(start.clone())
-        optimizer = torch.optim.Adam([new], lr=0.01)
-        for step in range(30):
-            optimizer.zero_grad()
-            loss = (new[:100] - 1).square().mean()
-            (loss if decoupled else loss + made.weighted(made.terms(new, step))).backward()
-            optimizer.step()
-            if decoupled:
-                new.data += dense(made, new.data, step, 0.01)
-        angles = [torch.arccos(torch.cosine_similarity(rows, targets)) for rows in (start, new.detach())]
-        return float((angles[0] - angles[1])[free].mean())
-
-    assert turned(0.001, decoupled=False) > 0.9 * turned(1.0, decoupled=False) > 0.1
-    assert turned(0.01, decoupled=True) == pytest.approx(turned(0.1, decoupled=True) / 10, rel=0.05)
-    assert turned(0.1, decoupled=True) == pytest.approx(turned(1.0, decoupled=True) / 10, rel=0.2)
 
 
 def test_no_pairs_is_no_failure():
