@@ -333,9 +333,9 @@ def _passing(causal, settings, evaluation, rows: int, widest: int, dequantised: 
 
 def _moves_bytes(settings: Mapping[str, Any], rows: int, d: int) -> int:
     """Bytes of P3's terms where they act beside the optimizer."""
-    from wake2vec.training.objectives import BATCH, CONTRAST_ROWS, REPULSION_PAIRS
+    from wake2vec.training.objectives import BATCH, CONTRAST_ROWS, REPULSION_PAIRS, TERMS
 
-    on = {name for name in ("morpheme", "direction", "device", "repulsion", "norm") if settings[f"lambda_{name}"]}
+    on = {name for name in TERMS if settings[f"lambda_{name}"]}
     batches = {"device": CONTRAST_ROWS, "repulsion": 2 * REPULSION_PAIRS}
     absent = math.prod(1 - min(1, batches.get(name, BATCH) / max(1, rows)) for name in on)  # share that no term draws
     form = "direction" if "direction" in on else settings["morpheme"] if "morpheme" in on else "mse"

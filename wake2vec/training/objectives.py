@@ -4,8 +4,8 @@
              + λ_device L_contrast
 
 The terms are functions of objective_terms.py over the words of objective_pairs.py; each is computed over a batch of its
-words, drawn anew at each step, so that a step costs the same for five hundred rows and for fifty thousand, and all of
-them from one gather of the rows. A term whose λ is 0 is not computed.
+words, drawn anew at each step, so that a step costs the same for five hundred rows and for fifty thousand. A term whose
+λ is 0 is not computed.
 
 Added to the loss, as the notebooks did (`objective: loss`), a λ says next to nothing about rows: most of them are in no
 text of a step and have a gradient from the terms alone, and Adam, which divides a gradient by its own size, moves them
@@ -45,7 +45,9 @@ def make_objective(paths: Mapping[str, Any], settings: Mapping[str, Any], model:
 
 @dataclass(frozen=True)
 class _Batch:
-    """What the terms draw at a step: of each its items and their rows, and all rows once with each term's places."""
+    """What the terms draw at a step, by term: items [b], their rows [b] or [b, 2], and the places [b] or [2b] of these
+    among the rows of all terms, each there once (`needed` [k]).
+    """
 
     drawn: Mapping[str, np.ndarray]
     rows: Mapping[str, np.ndarray]
@@ -124,7 +126,7 @@ class Objective(torch.nn.Module):
             del term, rows, scale
         return batch.needed, move, terms, lengths
 
-    def _batch(self, step: int) -> "_Batch":
+    def _batch(self, step: int) -> _Batch:
         drawn = {name: self._draw(name, step) for name in TERMS if self.weights[name] and len(self.items[name])}
         rows = {name: self._rows(name, items) for name, items in drawn.items()}
         rows = {name: found for name, found in rows.items() if len(found)}
@@ -147,8 +149,12 @@ class Objective(torch.nn.Module):
         pairs = {"morpheme": self.material.component, "direction": self.material.direction}
         return pairs[name].rows[items] if name in pairs else items
 
-    def _term(self, name: str, rows: torch.Tensor, batch: "_Batch", new: torch.Tensor):
-        """A term of a batch, of its rows [b, d] (left and right in turn, for repulsion), and the scale of its step."""
+    def _term(
+        self, name: str, rows: torch.Tensor, batch: _Batch, new: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor | float]:
+        """A term of a batch, of its rows [b, d] (left and right in turn, for repulsion), and the scale of its step, one
+        for all or for each row [b, 1].
+        """
         material, items, numbers = self.material, batch.drawn[name], batch.rows[name]
 
         def there(array):
