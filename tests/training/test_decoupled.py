@@ -36,6 +36,20 @@ def unit_of(vector):
     return vector / vector.norm()
 
 
+def test_the_direction_term_takes_away_a_share_of_the_angle_around_the_root():
+    """Square to the way from the root, and as long as a share of the angle's sine on a circle of that radius."""
+    material, new = affixed(), normal(60, 16)
+    pairs, made = material.direction, objective(material, direction=5.0)
+    found, trained = dense(made, new, 0, 0.01), ~material.held_out[pairs.rows]
+    ways = new[torch.from_numpy(pairs.rows)] - torch.from_numpy(pairs.vectors).double()
+    of_affix = [ways[torch.from_numpy(trained & (pairs.group == affix))].mean(0) for affix in (0, 1)]
+    common = ways[torch.from_numpy(trained)].mean(0)
+    for pair in np.flatnonzero(trained):
+        way, towards = ways[pair] - common, unit_of(of_affix[pairs.group[pair]] - common)
+        across = towards - (unit_of(way) @ towards) * unit_of(way)
+        torch.testing.assert_close(found[pairs.rows[pair]], 0.05 * way.norm() * across, rtol=1e-4, atol=1e-6)
+
+
 def test_moves_are_sums_over_terms_proportional_to_weight_and_rate_and_free_of_scale():
     material, new = affixed(), normal(60, 16)
     whole = dense(objective(material, **dict.fromkeys(TERMS, 2.0)), new, 3, 0.001)

@@ -218,6 +218,19 @@ def test_p3_goes_on_with_the_parts_of_p1(run, tmp_path, kind):
         np.testing.assert_allclose(array, rows[name], atol=1e-6)
 
 
+def test_the_terms_of_p3_act_after_the_penalty_and_on_rows_that_have_moved_with_their_parts(run, tmp_path):
+    """Where the penalty takes all of the residuals, what is left of them is half of the last step's ask: λ = 10 at this
+    rate is a tenth of the way.
+    """
+    rows, _, shares = composed(run, block(Rows, rows="factored"), tmp_path / "p1")
+    all_of_it = {"learning_rate": 0.01, "residual_decay": 100.0, "schedule": "constant", "warmup": 0.0}
+    after = then_p3(run, rows, tmp_path, "factored", lambda_repulsion=0.0, lambda_norm=0.0, **all_of_it)
+    row, parts = after["embedding.new"], shares @ after["embedding.parts"]
+    left = np.linalg.norm(row - parts, axis=1) / np.linalg.norm(row, axis=1)
+    assert 1e-4 < left.max() < 0.06
+    np.testing.assert_allclose(after["head.new"], shares @ after["head.parts"], atol=1e-5)
+
+
 def test_a_control_of_p3_begins_with_what_the_parts_have_become_in_p1(run, tmp_path):
     """What the penalty leaves of a row is its own parts, as P1 trained them, and nothing of another word's."""
     rows, _, shares = composed(run, block(Rows, rows="factored"), tmp_path / "p1")

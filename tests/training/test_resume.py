@@ -25,9 +25,9 @@ STUDY = {"precision": "bfloat16", "quantisation": "nf4"}  # as the study's large
 def test_a_run_killed_at_any_moment_publishes_the_same_bytes(run, tmp_path, phase, made):
     trials = 1 if made else TRIALS
     settings = {
-        "p1": lambda: block(Rows, rows="factored", snapshot_every=4, accumulate=2, patience=2),
+        "p1": lambda: block(Rows, rows="free" if made else "factored", snapshot_every=4, accumulate=2, patience=2),
         "p2": lambda: block(Adapter, dropout=0.2),
-        "p3": lambda: block(Alignment, optimizer="adafactor", steps=11, batch=1, accumulate=2),
+        "p3": lambda: block(Alignment, rows="factored", optimizer="adafactor", steps=11, batch=1, accumulate=2),
     }[phase]()
     (tmp_path / "job.json").write_text(json.dumps({"paths": run, "settings": settings, "model": MODEL | made}))
     seed = random.randrange(10**6)
