@@ -173,6 +173,8 @@ def last_phase(summary: Summary) -> str:
         f"a row cost: {marked(in_bits(summary[change], bounds), summary)} bits a word against "
         f"{'the initial rows' if before == 'init' else LABELS[before]}."
     )
+    if last == "p3" and drawn(summary, last) and readings.direction(bounds) in ("down", "up"):
+        said += " Whether its terms did that or training the rows further, only a P3 without terms can tell."
     change = f"change.init.{last}.surprisal.with_row"
     if summary.get(change) is None:
         return said
