@@ -7,20 +7,39 @@ import pandas as pd
 import pytest
 
 from wake2vec.errors import UserError
-from wake2vec.language.comparison import by_passage, compare, compare_files, compare_words, ratio
+from wake2vec.language.comparison import by_passage, compare, compare_files, compare_words, ratio, widening
 from wake2vec.storage import write_json
 
 
-def scored(nats, sizes, sha="a" * 64):
+def scored(nats, sizes, sha="a" * 64, context=64, stride=32):
     passages = [{"nats": n, "bytes": b, "tokens": 1} for n, b in zip(nats, sizes, strict=True)]
-    return {"passages": passages, "valid_sha256": sha}
+    return {"passages": passages, "valid_sha256": sha, "context": context, "stride": stride}
 
 
 def test_a_ratio_by_hand():
     rng = np.random.default_rng(0)
-    assert ratio([6, 0], [2, 1], rng) == (2.0, [0.0, 3.0])  # twice the one, once each, twice the other
+    # twice the one, once each, twice the other: from 0 to 3, and t with one degree of freedom ends at 12.7 for 1.96
+    value, bounds = ratio([-6, 0], [2, 1], rng)
+    far = 12.7062 / 1.959964 * 2**0.5
+    assert value == -2.0 and bounds == pytest.approx([-2 - 1 * far, -2 + 2 * far], rel=1e-4)
+    assert ratio([6, 0], [2, 1], rng, least=0)[1] == pytest.approx([0, 2 + 1 * far], rel=1e-4)
     assert ratio([6, 0], [2, 0], rng) == (3.0, None)  # a single passage has any size
     assert ratio([0, 0], [0, 0], rng) == (None, None)
+
+
+@pytest.mark.parametrize("passages", [2, 3, 4, 6, 12, 40])
+def test_intervals_hold_the_truth_of_few_passages_too(passages):
+    """Of noise around 0: the quantiles alone hold it in half of all cases for two passages, in 0.73 for three."""
+    rng = np.random.default_rng(passages)
+    held = [
+        low < 0 < high
+        for low, high in (ratio(rng.normal(size=passages), np.ones(passages), rng, draws=400)[1] for _ in range(500))
+    ]
+    assert 0.90 < np.mean(held) < 0.98
+    among = [
+        ratio([*rng.normal(size=passages), *[0] * 30], [1] * passages + [0] * 30, rng, draws=400)[1] for _ in range(300)
+    ]
+    assert np.mean([low < 0 < high for low, high in among]) > 0.88, "the same where other passages hold nothing"
 
 
 def test_draws_without_the_rare_thing_are_left_out():
@@ -61,6 +80,13 @@ def test_other_bytes_are_refused_in_words(tmp_path, other):
         assert said in str(refused.value)
 
 
+@pytest.mark.parametrize("window", [{"context": 256}, {"stride": 1}])
+def test_another_window_is_refused_in_words(window):
+    with pytest.raises(UserError, match="unequally much text before each token") as refused:
+        compare(scored([1, 2], [4, 12]), scored([1, 2], [4, 12], **window))
+    assert "windows of 64 tokens, moved by 32" in str(refused.value) and "evaluation.stride" in str(refused.value)
+
+
 def frame(bits, kinds, passages=(0, 0, 1, 1)):
     words = {"passage": passages, "start": [0, 5, 0, 5], "word": list("abcd")}
     return pd.DataFrame({**words, "surprisal": bits, "kind": kinds})
@@ -70,7 +96,9 @@ def test_words_compare_on_the_same_words():
     before = frame([10.0, 2.0, 20.0, 4.0], ["coinage without row", "plain", "coinage without row", "plain"])
     after = frame([4.0, 2.5, 30.0, 3.5], ["coinage with row", "plain", "coinage without row", "plain"])
     found = compare_words(before, after)
-    assert found["coinage"] == {"words": 2, "before": 15.0, "after": 17.0, "difference": 2.0, "interval": [-6.0, 10.0]}
+    assert found["coinage"] == {"words": 2, "before": 15.0, "after": 17.0, "difference": 2.0} | {
+        "interval": pytest.approx([2 - 8 * widening(2), 2 + 8 * widening(2)])
+    }
     assert found["with_row"]["words"] == 1 and found["with_row"]["difference"] == -6.0
     assert found["with_row"]["interval"] is None
     assert found["plain"]["difference"] == 0 and found["disputed"] == 0

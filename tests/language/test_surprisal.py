@@ -10,6 +10,7 @@ from tests.conftest import COINAGES
 from tests.training.conftest import MODEL, make_run
 from tests.vocabulary.conftest import LLAMA3_WORDS, byte_level, sentencepiece_v3
 from wake2vec.language import surprisal
+from wake2vec.language.comparison import widening
 from wake2vec.language.likelihood import Scored
 from wake2vec.language.surprisal import (
     coinages,
@@ -148,7 +149,8 @@ def test_means_and_differences_by_hand():
         "coinage": 4, "with_row": 3, "without_row": 1, "plain": 1
     }  # fmt: skip
     value, bounds = mean_of(frame, masks["with_row"], "surprisal", rng)
-    assert value == 5 and bounds == [4, 5.5]  # 4 in the one passage, 5 and 6 in the other
+    # 4 in the one passage, 5 and 6 in the other; of two passages the ends lie 9.17 times as far from the mean
+    assert value == 5 and bounds == pytest.approx([max(0, 5 - widening(2)), 5 + 0.5 * widening(2)])
     assert mean_of(frame, masks["coinage"], "entropy_reduction", rng)[0] == 2  # of the two that have one
     dearer = frame.assign(surprisal=frame["surprisal"] + 0.25)
     assert mean_of(dearer, masks["coinage"], "surprisal", rng, frame) == (0.25, [0.25, 0.25])

@@ -11,6 +11,7 @@ import pytest
 from tests.report.report_results import FIGURES, HOSTILE, SCRIPT, draw_placeholders, make_results, write_results
 from tests.report.test_markdown import pandoc, plain_text
 from tests.report.test_tables import cells
+from wake2vec.language.comparison import widening
 from wake2vec.language.surprisal import COLUMNS, lines_of
 from wake2vec.report.findings import last_phase
 from wake2vec.report.pairs import differences, pairs_table
@@ -64,6 +65,7 @@ def make_frames(texts, phases=PHASES, extra=0.0):
             )  # fmt: skip
             part = pd.DataFrame({"passage": number, "start": starts, "word": written, "kind": kind, "surprisal": bits})
             part = part.assign(entropy=np.where(coined, 8.0, 4.0), entropy_reduction=np.where(row, 5.0, 2.0))
+            part["rows"] = np.where(row & (phase != "base"), "new_seen", "base")
             parts.append(part.assign(count_train=np.select([row, coined, is_word], [3.0, 1.0, 50.0], np.nan)))
         made[phase] = pd.concat(parts, ignore_index=True)
     return made
@@ -118,6 +120,19 @@ def test_tables(summary):
     ]
 
 
+def test_plain_words_with_a_row_are_counted():
+    """A word list may have words that the lexicon's rules call none."""
+    frames = phase_frames()
+    for phase in ("init", "p2", "p3"):
+        frames[phase].loc[frames[phase]["kind"] == "plain", "rows"] = ["new_seen", "base", "base", "base"]
+    values = of_frames(frames, **{"injection.base_rows": 100})
+    assert values["words.plain_with_row"] == 1 and of_frames(phase_frames())["words.plain_with_row"] == 0
+    said = "the lexicon’s rules call them no coinages: 1."
+    assert said in surprisal(values) and said not in surprisal(
+        of_frames(phase_frames(), **{"injection.base_rows": 100})
+    )
+
+
 BITS = {  # of: the rare coinage, the frequent one, a plain word; the frequent one differs by passage
     "base": (40.0, [40.0, 40.0], 4.0),
     "init": (9.0, [12.0, 12.0], 4.0),
@@ -134,7 +149,7 @@ def phase_frames(phases=("base", "init", "p2", "p3"), passages=4, kinds=("coinag
         lines = [(i, bits, kind, count) for i in range(passages) for bits, kind, count in
                  zip((rare, frequent[i % 2], plain_word), kinds, (2, 12, 900), strict=True)]  # fmt: skip
         frame = pd.DataFrame(lines, columns=["passage", "surprisal", "kind", "count_train"])
-        made[phase] = frame.assign(entropy=4.0, entropy_reduction=1.0)
+        made[phase] = frame.assign(entropy=4.0, entropy_reduction=1.0, rows="base")
     return made
 
 
@@ -158,10 +173,10 @@ def test_phases_against_the_one_before_by_hand():
         0,
         0,
     ]
-    # the frequent coinage: -4 in two passages and -8 in two, so that no draw of passages lies outside
+    # the frequent coinage: -4 in two passages and -8 in two, beyond which no draw of passages lies, but t of four does
     name = "change.init.p2.surprisal.with_row.11+"
     low, high = values[f"{name}.interval"]
-    assert values[name] == -6 and -8 <= low < -6 < high <= -4
+    assert values[name] == -6 and [low, high] == pytest.approx([-6 - 2 * widening(4), -6 + 2 * widening(4)])
     assert (
         values["change.init.p3.surprisal.with_row.2"] == 1.5 and values["change.base.p3.surprisal.with_row.2"] == -29.5
     )

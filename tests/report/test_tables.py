@@ -9,7 +9,7 @@ from tests.report.report_results import HOSTILE, SCRIPT, make_results
 from tests.report.test_markdown import pandoc
 from wake2vec.report.geometry_tables import similarity_table
 from wake2vec.report.pandoc import walk
-from wake2vec.report.paper import PAPER_TABLES, comparable, differences, paper_tables, same_text
+from wake2vec.report.paper import PAPER_TABLES, comparable, differences, paper_tables, scored_alike
 from wake2vec.report.summary import summarise
 from wake2vec.report.tables import (
     MODEL_TABLES,
@@ -224,11 +224,14 @@ def summaries():
 
 
 def test_models_compare_on_the_same_bytes_only(summaries):
-    assert same_text(summaries) == [["tiny", "tiny-notebook"], ["book"]]
+    assert scored_alike(summaries) == [["tiny", "tiny-notebook"], ["book"]]
     [(model, reference, difference, (low, high))] = differences(summaries)
     assert (model, reference) == ("tiny-notebook", "tiny")
     assert low <= difference <= high and difference == pytest.approx(2.5 - 2.205, abs=1e-6)
     assert "not between groups: tiny and tiny-notebook†; book." in comparable(summaries)
+    wider = summaries | {"tiny-notebook": summaries["tiny-notebook"] | {"context": 1024}}
+    assert scored_alike(wider) == [["tiny"], ["tiny-notebook"], ["book"]] and differences(wider) == []
+    assert "windows in which it is scored" in comparable(wider)
 
 
 def test_paper_tables(summaries):
@@ -243,5 +246,8 @@ def test_paper_tables(summaries):
 
 def test_a_paper_of_one_model_and_of_none(summaries):
     assert differences({"tiny": summaries["tiny"]}) == []
-    assert comparable({"tiny": summaries["tiny"]}) == "All models are scored on the same held-out bytes."
+    assert (
+        comparable({"tiny": summaries["tiny"]})
+        == "All models are scored on the same held-out bytes, with equally much text in view."
+    )
     assert tuple(paper_tables({})) == PAPER_TABLES

@@ -5,6 +5,10 @@ interval that of a bootstrap that draws whole passages with replacement (Efron &
 
     r* = Σ_i sums[i*] / Σ_i sizes[i*],   i* = as many passages as there are, drawn anew 2,000 times.
 
+The quantiles of so few numbers as passages often are lie too close: of two passages they hold the truth in half of all
+cases. So an interval is as much longer as Student's t with k - 1 degrees of freedom asks, of k passages that have any
+size (`widening`; Hesterberg 2015, What teachers should know about the bootstrap, on both causes).
+
 Two scores of the same passages share most of their spread, so the interval of their difference is that of the ratio
 with `sums` = after - before, passage by passage. What was scored on other bytes does not compare, and is refused.
 """
@@ -15,32 +19,56 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtri, stdtrit
 
 from wake2vec.errors import UserError
 from wake2vec.storage import read_values
 
 DRAWS = 2000
+WINDOW = ("context", "stride")  # what a token is scored with, of likelihood.json
 POSITION = ["passage", "start", "word"]
 
 
+def widening(count: int) -> float:
+    """By how much the quantiles of a bootstrap that draws from so many, 2 or more, are too near for 95 %.
+
+    √(k / (k - 1)), since its spread is that of a population of k; and `t_over_normal`, since that spread is estimated.
+
+    >>> [round(widening(count), 2) for count in (2, 3, 5, 25)]
+    [9.17, 2.69, 1.58, 1.07]
+    """
+    return t_over_normal(count) * (count / (count - 1)) ** 0.5
+
+
+def t_over_normal(count: int) -> float:
+    """Where 95 % of Student's t end with count - 1 degrees of freedom, over where they end of a normal distribution."""
+    return float(stdtrit(count - 1, 0.975) / ndtri(0.975))
+
+
 def ratio(
-    sums: Sequence[float] | np.ndarray, sizes: Sequence[float] | np.ndarray, rng: np.random.Generator, draws=DRAWS
+    sums: Sequence[float] | np.ndarray,
+    sizes: Sequence[float] | np.ndarray,
+    rng: np.random.Generator,
+    draws: int = DRAWS,
+    least: float = -np.inf,
 ) -> tuple[float | None, list[float] | None]:
     """Σ sums / Σ sizes over passages, and its 95 % interval. sums, sizes: [passages].
 
     None where the sizes are all 0, and no interval where fewer than two passages have any size. Draws that meet none
-    of those passages are left out.
+    of those passages are left out. least: what the ratio cannot be below, nor its interval.
     """
     sums, sizes = np.asarray(sums, float), np.asarray(sizes, float)
     if not sizes.sum():
         return None, None
     value = float(sums.sum() / sizes.sum())
-    if (sizes > 0).sum() < 2:
+    counted = int((sizes > 0).sum())
+    if counted < 2:
         return value, None
     drawn = rng.integers(0, len(sizes), (draws, len(sizes)))
     below = sizes[drawn].sum(1)
-    low, high = np.quantile(sums[drawn].sum(1)[below > 0] / below[below > 0], [0.025, 0.975])
-    return value, [float(low), float(high)]
+    ends = np.quantile(sums[drawn].sum(1)[below > 0] / below[below > 0], [0.025, 0.975])
+    low, high = value + widening(counted) * (ends - value)
+    return value, [max(float(low), least), float(high)]
 
 
 def paired_change(
@@ -67,7 +95,7 @@ def compare(
     """The values of two likelihood.json, of any models and phases: what the second needs more than the first.
 
     Returns bits_per_byte (the difference), interval (95 %, paired over passages; None for one passage), passages and
-    bytes. Raises UserError where the two were scored on different text.
+    bytes. Raises UserError where the two were scored on different text, or with different windows.
     """
     sizes = [[passage["bytes"] for passage in values["passages"]] for values in (before, after)]
     texts = [values.get("valid_sha256") for values in (before, after)]
@@ -79,9 +107,20 @@ def compare(
             "Accepted: two likelihood.json of one text, split in one way (the same valid.txt). Compare models whose "
             "corpora have the same files, cleaning and split."
         )
+    windows = [tuple(values.get(name) for name in WINDOW) for values in (before, after)]
+    if windows[0] != windows[1]:
+        found = [f"{name}: {_windows(*window)}" for name, window in zip(names, windows, strict=True)]
+        raise UserError(
+            f"These two saw unequally much text before each token, so their scores do not compare. {'; '.join(found)}. "
+            "Accepted: models with the same evaluation.context and evaluation.stride."
+        )
     nats = [[passage["nats"] for passage in values["passages"]] for values in (before, after)]
     difference, bounds = paired_change(*nats, sizes[0], np.random.default_rng(seed), draws)
     return {"bits_per_byte": difference, "interval": bounds, "passages": len(sizes[0]), "bytes": sum(sizes[0])}
+
+
+def _windows(context: int | None, stride: int | None) -> str:
+    return f"windows of {context or '?'} tokens, moved by {stride or '?'}"
 
 
 def compare_files(before: str | Path, after: str | Path, seed: int = 0, draws: int = DRAWS) -> dict[str, Any]:

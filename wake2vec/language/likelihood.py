@@ -138,7 +138,7 @@ def likelihood(
     def part(mask: np.ndarray) -> dict[str, Any]:
         sums = np.bincount(passage[mask], flat[mask], minlength=len(nats))
         tokens = np.bincount(passage[mask], minlength=len(nats))
-        loss, interval = ratio(sums, tokens, rng)
+        loss, interval = ratio(sums, tokens, rng, least=0.0)
         return {"tokens": int(tokens.sum()), "nats": float(sums.sum()), "loss": loss, "interval": interval}
 
     fires = fires_of(np.concatenate(encoded.passages), forms, base_rows)
@@ -154,7 +154,7 @@ def likelihood(
         "loss": loss,
         "perplexity": math.exp(min(loss, 700)),
         "bits_per_byte": bits_per_byte(nats, encoded),
-        "interval": ratio(per_passage / math.log(2), encoded.bytes, np.random.default_rng(seed))[1],
+        "interval": ratio(per_passage / math.log(2), encoded.bytes, np.random.default_rng(seed), least=0.0)[1],
         "classes": classes,
         "counts": {"base": classes["base"]} | counts,
         "passages": [

@@ -199,4 +199,5 @@ def mean_of(
     """
     values = frame[column].to_numpy(float) - (0 if before is None else before[column].to_numpy(float))
     passages, there = frame["passage"].to_numpy(), mask & np.isfinite(values)
-    return ratio(by_passage(passages, there, values), by_passage(passages, there), rng)
+    least = 0.0 if before is None else -np.inf
+    return ratio(by_passage(passages, there, values), by_passage(passages, there), rng, least=least)

@@ -1,7 +1,8 @@
 """Every two models of the paper on the same held-out text: which compare, by how much they differ, and the tables.
 
-Scores compare on the same bytes only, so models are grouped by the hash of their held-out text; within a group each
-is compared with every other, passage by passage (the paired bootstrap of language/comparison.py).
+Scores compare on the same bytes only, each seen with as much text before it, so models are grouped by the hash of
+their held-out text and the windows that it was scored in; within a group each is compared with every other, passage by
+passage (the paired bootstrap of language/comparison.py).
 """
 
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from wake2vec.language.comparison import paired_change
+from wake2vec.language.comparison import WINDOW, paired_change
 from wake2vec.report.findings import marked
 from wake2vec.report.geometry_tables import LABELS, phases_with
 from wake2vec.report.markdown import NOTHING, Markdown, in_bits, table, with_signs
@@ -20,11 +21,12 @@ Summary = Mapping[str, Any]
 Summaries = Mapping[str, Summary]
 
 
-def same_text(summaries: Summaries) -> list[list[str]]:
-    """Models grouped by their held-out text, in order."""
-    groups: dict[str, list[str]] = {}
+def scored_alike(summaries: Summaries) -> list[list[str]]:
+    """Models grouped by their held-out text and how it was scored (context and stride), in order."""
+    groups: dict[tuple, list[str]] = {}
     for model, summary in summaries.items():
-        groups.setdefault(summary.get("corpus.valid.sha256") or f"unknown:{model}", []).append(model)
+        text = summary.get("corpus.valid.sha256") or f"unknown:{model}"
+        groups.setdefault((text, *map(summary.get, WINDOW)), []).append(model)
     return list(groups.values())
 
 
@@ -36,10 +38,10 @@ def last_scored(summary: Summary) -> str | None:
 
 def differences(summaries: Summaries, seed: int = 0) -> list[tuple[str, str, float, list[float] | None]]:
     """(model, reference, difference in bits per byte at the last phases, interval) of every pair of models that were
-    scored on the same text, the reference being the one that comes first.
+    scored on the same text in the same way, the reference being the one that comes first.
     """
     found = []
-    for reference, model in (pair for group in same_text(summaries) for pair in combinations(group, 2)):
+    for reference, model in (pair for group in scored_alike(summaries) for pair in combinations(group, 2)):
         ends = [summaries[name] for name in (reference, model)]
         nats = [end.get(f"{last_scored(end)}.passages.nats") for end in ends]
         if None in nats or ends[0]["passages.bytes"] != ends[1]["passages.bytes"]:
@@ -51,7 +53,7 @@ def differences(summaries: Summaries, seed: int = 0) -> list[tuple[str, str, flo
 
 def with_first(summaries: Summaries) -> list[tuple[str, str, float, list[float] | None]]:
     """Of `differences`, those with the first model of each text: what is said in words, however many models."""
-    firsts = [group[0] for group in same_text(summaries)]
+    firsts = [group[0] for group in scored_alike(summaries)]
     return [difference for difference in differences(summaries) if difference[1] in firsts]
 
 
@@ -63,7 +65,7 @@ def name_of(summary: Summary) -> str:
 def differences_table(summaries: Summaries) -> str:
     """Paired differences of each model to its own base model: bits per byte, and bits a coinage and a plain word."""
     rows = []
-    for model in (name for group in same_text(summaries) for name in group):
+    for model in (name for group in scored_alike(summaries) for name in group):
         summary, last = summaries[model], last_scored(summaries[model])
         change = f"change.base.{last}"
         ends = {f"{change}.bits_per_byte": f"{change}.interval"}
@@ -86,7 +88,7 @@ def words(summaries: Summaries) -> str:
 
 
 def pairs_table(summaries: Summaries) -> str:
-    """Paired differences of every two models on the same text, at the last phase of each."""
+    """Paired differences of every two models that were scored alike, at the last phase of each."""
     rows = []
     for model, reference, *change in differences(summaries):
         ends = summaries[reference], summaries[model]
@@ -94,7 +96,11 @@ def pairs_table(summaries: Summaries) -> str:
         words = [compare_summaries(*ends, phases, group) for group in ("coinage", "plain")]
         rows.append([name_of(ends[1]), name_of(ends[0]), *_differences([tuple(change), *words], *ends)])
     header = ["Model", "Minus", "Bits per byte", "Bits a coinage", "Bits a plain word"]
-    return table(header, rows, "llrrr") if rows else Markdown("No two models were scored on the same text.\n")
+    return (
+        table(header, rows, "llrrr")
+        if rows
+        else Markdown("No two models were scored on the same text in the same way.\n")
+    )
 
 
 def _differences(changes: list[tuple[float | None, Any]], *of: Summary) -> list[str]:

@@ -30,7 +30,7 @@ from wake2vec.report.pairs import (
     last_scored,
     name_of,
     pairs_table,
-    same_text,
+    scored_alike,
     with_first,
     words,
 )
@@ -181,11 +181,14 @@ def generalised(summaries: Summaries) -> str:
 
 def comparable(summaries: Summaries) -> str:
     """Which models may be compared with one another."""
-    groups = same_text(summaries)
+    groups = scored_alike(summaries)
     if len(groups) == 1:
-        return "All models are scored on the same held-out bytes."
+        return "All models are scored on the same held-out bytes, with equally much text in view."
     listed = "; ".join(several([name_of(summaries[name]) for name in group]) for group in groups)
-    return f"Scores compare within a group of models that share their held-out text, and not between groups: {listed}."
+    return (
+        "Scores compare within a group of models that share their held-out text and the windows in which it is scored, "
+        f"and not between groups: {listed}."
+    )
 
 
 # Tables --------------------------------------------------------------------------------------------------------------
@@ -212,7 +215,7 @@ def models_table(summaries: Summaries) -> str:
 
 def scores_table(summaries: Summaries) -> str:
     """Held-out bits per byte of every model at every phase; which text it is where there are several."""
-    groups = same_text(summaries)
+    groups = scored_alike(summaries)
     rows = []
     for model in (name for group in groups for name in group):
         summary = summaries[model]

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from wake2vec.errors import UserError
-from wake2vec.language.comparison import DRAWS, paired_change
+from wake2vec.language.comparison import DRAWS, WINDOW, paired_change
 from wake2vec.report.multiplicity import adjusted, compared
 from wake2vec.report.objective_tables import term_values
 from wake2vec.report.register_tables import summarise_register, summarise_sampler
@@ -71,7 +71,7 @@ def _identity(results: Results) -> dict[str, Any]:
         "corpus.kind": results.corpus.get("kind"),
         "phases": list(results.runs),
         "lexicon_saw_held_out": any(values.get("lexicon_saw_held_out") for values in saw),
-        "context": next((values["context"] for values in likelihoods if values.get("context")), None),
+        **{name: next((values[name] for values in likelihoods if values.get(name)), None) for name in WINDOW},
     }
 
 

@@ -139,6 +139,11 @@ def surprisal(summary: Summary) -> str:
     if not parts:
         return ""
     sentence = f"Against the base model, {when(last)}: {'; '.join(parts)}."
+    if written := summary.get("words.plain_with_row"):
+        sentence += (
+            " Plain words that are written with a new token too, since the word list has them though the lexicon’s "
+            f"rules call them no coinages: {count(written)}."
+        )
     if summary.get("words.with_row") and summary.get("injection.new_rows"):
         rows = summary["injection.base_rows"] + summary["injection.new_rows"]
         sentence += (

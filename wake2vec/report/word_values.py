@@ -7,6 +7,7 @@
     change.{before}.{after}.surprisal.{group}, … .interval   difference on the same words: to the base model, to the
                                                              phase before, and of the last phase to the initial rows
     change.{before}.{after}.surprisal.with_row.{count}, …    the same, of words that the training text has so often
+    words.plain_with_row                                     plain words that a new token writes: listed, not coined
     passages.words.{group}, {phase}.passages.bits.{group}    sums over passages, by which the paper compares models
     {phase}.loss.seen.{count}, … .interval, … .tokens        loss of new tokens by how often their form was trained on
 
@@ -35,6 +36,8 @@ def summarise_words(frames: Mapping[str, pd.DataFrame], rng: np.random.Generator
     masks = group_masks(kinds_of(frames))
     first = next(iter(frames.values()))
     values: dict[str, Any] = {f"words.{group}": int(masks[group].sum()) for group in GROUPS}
+    with_new = np.any([frame["rows"] != "base" for frame in frames.values()], axis=0)
+    values["words.plain_with_row"] = int((masks["plain"] & with_new).sum())
     passages = first["passage"].to_numpy()
     values |= {f"passages.words.{group}": by_passage(passages, masks[group]).tolist() for group in COMPARED}
     for phase, frame in frames.items():
