@@ -102,7 +102,7 @@ def register_inputs(wildcards):
 def register_settings(wildcards):
     """How the battery measures, how long samples are, and what the lexicon's rules call a coinage."""
     model = model_of(wildcards)
-    limits = corpus_of(wildcards).lexicon.model_dump(mode="json", include={"max_zipf", "min_length"})
+    limits = corpus_of(wildcards).lexicon.model_dump(mode="json", include={"max_zipf", "min_length", "names"})
     plain = layout.plain_corpus(model, study.bases[model.base])
     return model.battery.model_dump(mode="json") | limits | {"plain": plain, "tokens": model.generation.tokens}
 

@@ -29,7 +29,8 @@ from wake2vec.language.register import (
     shuffled,
 )
 from wake2vec.language.register_coinages import judge, parsing, rates
-from wake2vec.storage import write_csv, write_json, write_text
+from wake2vec.storage import read_text, write_csv, write_json, write_text
+from wake2vec.text.lexicon import lexicon_from_list
 
 LEXICON = pd.DataFrame(
     [
@@ -52,7 +53,7 @@ TRAINING = {"river", "moonbread", "quarkling", "zorbeth", "the"}
 
 
 def kinds():
-    return judge(LEXICON, TRAINING, max_zipf=1.0, min_length=3)
+    return judge(LEXICON, TRAINING, {"zorbeth"}, max_zipf=1.0, min_length=3)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +148,7 @@ def made():
     rng = np.random.default_rng(5)
     wake, plain = ((language(rng, of, 12), language(rng, of, 8)) for of in (True, False))
     training = {word for text in wake[0] for word in text}
-    kind = judge(LEXICON, training, max_zipf=1.0, min_length=3)
+    kind = judge(LEXICON, training, (), max_zipf=1.0, min_length=3)
     instrument = make_instrument(wake, plain, kind, lambda word: "none", 40)
     return SimpleNamespace(instrument=instrument, wake=wake, plain=plain, rng=rng)
 
@@ -208,14 +209,16 @@ def test_held_out_wake_is_its_own_landmark_and_a_single_sample_has_no_interval(m
 
 
 def test_a_range_is_that_of_as_many_pieces_of_another_text(made):
-    """Half of 40 pieces, drawn again and again, lie nearer to their mean than 20 new ones do, √3 times."""
-    values = made.rng.normal(size=(40, len(OF_PIECES)))
+    """Half of 40 pieces, drawn again and again, lie nearer to their mean than 20 new ones do, √3 times; and of 40 the
+    spread is not quite known.
+    """
+    values = made.rng.normal(0.5, 0.1, (40, len(OF_PIECES)))
     nothing = np.zeros((4000, len(made.instrument.scale.words)))
     pieces = Measured(24, values, nothing[:40])
     picks = made.rng.random((4000, 40)).argsort(1)[:, :20]
     found = register.measure_landmark(made.instrument, pieces, picks, {"wake": nothing, "plain": nothing}, 20)
     reach = [(found[name]["high"] - found[name]["low"]) / 2 for name in OF_PIECES]
-    np.testing.assert_allclose(reach, 1.96 * values.std(0, ddof=1) * (1 / 20 + 1 / 40) ** 0.5, rtol=0.06)
+    np.testing.assert_allclose(reach, 2.0227 * values.std(0, ddof=1) * (1 / 20 + 1 / 40) ** 0.5, rtol=0.06)
     whole = register.measure_landmark(made.instrument, pieces, np.tile(np.arange(40), (9, 1)), {}, 40)
     assert whole["pieces"] == 40 and whole["coinages"] is None, "of all pieces there is but one draw"
 
@@ -257,7 +260,7 @@ def test_samples_are_grouped_by_temperature_and_by_prompt():
 
 
 def test_the_length_of_a_piece():
-    assert [piece_length({"words": w, "tokens": t}) for w, t in ((None, 60), (None, 1), (12, 60))] == [30, 1, 12]
+    assert [piece_length({"words": w, "tokens": t}) for w, t in ((None, 60), (None, 1), (12, 60))] == [30, 2, 12]
 
 
 @pytest.fixture
@@ -281,7 +284,16 @@ def files(tmp_path, made):
     return write
 
 
-SETTINGS = {"words": 20, "tokens": 60, "frequent": 30, "seed": 0, "max_zipf": 1.0, "min_length": 3, "plain": "p"}
+SETTINGS = {
+    "words": 20,
+    "tokens": 60,
+    "frequent": 30,
+    "seed": 0,
+    "max_zipf": 1.0,
+    "min_length": 3,
+    "names": "exclude",
+    "plain": "p",
+}
 
 
 def sample(words, **more):
@@ -305,6 +317,41 @@ def test_a_phase_is_measured_from_files(made, files):
     assert again == values
 
 
+@pytest.mark.parametrize("names", ["exclude", "include"])
+def test_a_name_is_one_whatever_the_word_list(files, made, names):
+    """A user's list gives no reason but that a word is not in it."""
+    paths = files([sample(made.wake[0][0][:25])])
+    write_text(paths["train"], "The river met Grimbold, and Grimbold met a moonbread; then Grimbold sang.\n")
+    write_csv(paths["lexicon"], lexicon_from_list(["moonbread"], read_text(paths["train"])))
+    kind = register.read_instrument(paths, SETTINGS | {"names": names}).kind
+    assert [kind(word) for word in ("grimbold", "moonbread", "river")] == [
+        "plain" if names == "exclude" else "quoted", "quoted", "plain"
+    ]  # fmt: skip
+
+
+def test_something_is_drawn_to_compare_with_however_long_a_passage_is(made):
+    texts = [["a"] * n for n in (900, 20, 20, 20)]
+    drawn = draw_texts(texts, 30, 400, made.rng)
+    assert drawn.any(1).all() and drawn[:, 0].any() and not drawn.all(1).any()
+    assert not draw_texts(texts[:1], 450, 5, made.rng).any(), "which would leave nothing to compare with it"
+    never = np.tile([False, True, True, True], (400, 1))
+    assert (draw_texts(texts, 30, 400, made.rng, never) == [True, False, False, False]).all()
+
+
+@pytest.mark.parametrize(("among", "size"), [(4, 1), (6, 2), (12, 3)])
+def test_the_range_of_few_pieces_holds_the_mean_of_others(made, among, size):
+    """Of shares of 0.5 ± 0.1; cut at the pieces' own extremes it held four of six."""
+    nothing, held = np.zeros((400, len(made.instrument.scale.words))), []
+    for _ in range(200):
+        pieces = Measured(24, made.rng.normal(0.5, 0.1, (among, len(OF_PIECES))), nothing[:among])
+        picks = made.rng.random((400, among)).argsort(1)[:, :size]
+        found = register.measure_landmark(made.instrument, pieces, picks, {"wake": nothing, "plain": nothing}, size)
+        fresh = made.rng.normal(0.5, 0.1, (size, len(OF_PIECES))).mean(0)
+        held.append([found[n]["low"] <= v <= found[n]["high"] for n, v in zip(OF_PIECES, fresh, strict=True)])
+    assert np.mean(held) > 0.85
+    assert all(0 <= found[name]["low"] <= found[name]["high"] <= 1 for name in register.SHARES)
+
+
 def test_a_phase_is_compared_with_as_many_words_of_both_languages(files, made, monkeypatch):
     from wake2vec.text.corpus import join_passages
 
@@ -326,6 +373,6 @@ def test_samples_that_are_all_too_short_leave_no_group(files):
 def test_the_built_in_plain_text_is_plain():
     training, held_out = register.built_in_plain()
     assert 3.5 < len(training) / len(held_out) < 4.5
-    kind = judge(LEXICON.iloc[:0], set(), max_zipf=1.0, min_length=3)
+    kind = judge(LEXICON.iloc[:0], set(), (), max_zipf=1.0, min_length=3)
     words = [word for text in held_out for word in text]
     assert sum(kind(word) != "plain" for word in words) / len(words) < 0.005

@@ -50,7 +50,7 @@ def testbed():
     plain = build_testbed("plain", TEXT | {"language": "plain", "seed": 4})
     wake, other = (tuple(map(word_lists, text[:2])) for text in (coined, plain))
     lexicon = build_lexicon(coined[0])
-    kind = judge(lexicon, {word for text in wake[0] for word in text}, max_zipf=1.0, min_length=3)
+    kind = judge(lexicon, {word for text in wake[0] for word in text}, (), max_zipf=1.0, min_length=3)
     parse = parsing(lexicon, ROOT / "data/morphemes.csv", ROOT / "data/false_segmentations.csv")
     return make_instrument(wake, other, kind, parse, 150), twins(wake[1], TEXT)
 

@@ -8,16 +8,17 @@ pieces of a group together.
 The landmarks (real held-out Wake, plain English, held-out Wake with its words shuffled) are measured in the same way,
 in as many pieces of as many words: their mean, and the range of 95 % of such draws, is what a group is read against.
 The mean of m of N pieces, drawn without replacement, has a variance of S² (1/m - 1/N); that of m pieces of another text
-lies from it with S² (1/m + 1/N), to which the ranges of means are widened. The Deltas' have it from references that
-differ.
+lies from it with S² (1/m + 1/N), to which the ranges of means are widened, by Student's t since N may be few. The
+Deltas' have it from references that differ.
 
 Nothing is compared with itself: the letter models and the scale of z-scores are learned from the training texts. What
 the Deltas compare with is random passages of the held-out texts, each time others, and in both languages of as many
 words, half of the shorter text's: a longer text is nearer to everything. A landmark is drawn from the other passages,
 since pieces of one share its topic. A group of samples is compared with as many such references.
 
-Intervals are those of a bootstrap over samples (Efron & Tibshirani 1993). Resampling makes frequencies noisier and so
-every distance larger: of the Deltas' draws the spread is taken, around the value that was measured.
+Intervals are those of a bootstrap over samples (Efron & Tibshirani 1993), widened where they are few (comparison.py).
+Resampling makes frequencies noisier and so every distance larger: of the Deltas' draws the spread is taken, around the
+value that was measured.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,17 +28,19 @@ from typing import Any
 import numpy as np
 
 from wake2vec.language import register_delta as delta
+from wake2vec.language.comparison import t_over_normal, widening
 from wake2vec.language.register_coinages import COINED, judge, parsing, rates
 from wake2vec.language.register_copying import COPIED, copying, distinct
 from wake2vec.language.register_ratio import Model, fit_pair, ratio
 from wake2vec.storage import read_text, read_values
 from wake2vec.text.corpus import passages_of
-from wake2vec.text.lexicon import read_lexicon
+from wake2vec.text.lexicon import names_of, read_lexicon
 from wake2vec.text.words import WORD, normalise, words
 
 OF_PIECES = (*COINED, "copied", "longest", "distinct_1", "distinct_2", "ratio")
 OF_POOLS = ("burrows_wake", "burrows_plain", "burrows", "cosine_wake", "cosine_plain", "cosine")
 MEASURES = OF_PIECES + OF_POOLS
+SHARES = (*COINED, "copied", "distinct_1", "distinct_2")  # of 0 to 1
 LANDMARKS = ("held_out", "plain", "shuffled")
 DRAWS = 1000
 BUILT_IN = {"language": "plain", "characters": 400_000, "seed": 0}  # the testbed's plain text, where no other is named
@@ -135,15 +138,17 @@ def read_instrument(paths: Mapping[str, str], settings: Mapping[str, Any]) -> In
     """An instrument from files.
 
     paths: train, valid, lexicon, morphemes, blocklist and, where plain English is a corpus, plain_train and
-    plain_valid. settings: max_zipf, min_length, frequent.
+    plain_valid. settings: max_zipf, min_length, names, frequent.
     """
-    wake = word_lists(read_text(paths["train"])), word_lists(read_text(paths["valid"]))
+    train = read_text(paths["train"])
+    wake = word_lists(train), word_lists(read_text(paths["valid"]))
     plain = built_in_plain()
     if "plain_train" in paths:
         plain = word_lists(read_text(paths["plain_train"])), word_lists(read_text(paths["plain_valid"]))
     lexicon = read_lexicon(paths["lexicon"])
     limits = {name: settings[name] for name in ("max_zipf", "min_length")}
-    kind = judge(lexicon, frozenset(word for text in wake[0] for word in text), **limits)
+    names = names_of(train) if settings["names"] == "exclude" else frozenset()
+    kind = judge(lexicon, frozenset(word for text in wake[0] for word in text), names, **limits)
     parse = parsing(lexicon, paths["morphemes"], paths["blocklist"])
     return make_instrument(wake, plain, kind, parse, settings["frequent"])
 
@@ -170,12 +175,15 @@ def draw_texts(
     """Random texts of `size` words together, as near as whole texts come to it, (draws, texts): which ones each draw
     has.
 
-    never: (draws, texts), those that a draw may not have: where the others are too few, it is shorter.
+    never: (draws, texts), those that a draw may not have: where the others are too few, it is shorter. However long the
+    first text that may be drawn is, it is; but the only one there is would leave nothing to compare it with.
     """
     order = (rng.random((draws, len(texts))) + never).argsort(1)
     lengths = np.array([len(text) for text in texts], float)[order]
     taken = np.zeros(order.shape, bool)
-    np.put_along_axis(taken, order, lengths.cumsum(1) - lengths / 2 < size, 1)
+    fit = lengths.cumsum(1) - lengths / 2 < size
+    fit[:, 0] |= len(texts) > 1
+    np.put_along_axis(taken, order, fit, 1)
     return taken & ~np.asarray(never, bool)
 
 
@@ -231,9 +239,19 @@ def measure_group(
     for name, compared in values.items():
         value = compared.mean()
         shift = value - drawn[name].mean() if name in OF_POOLS else 0.0
-        bounds = (np.quantile(drawn[name], [0.025, 0.975]) + shift).tolist() if size > 1 else None
+        bounds = None
+        if size > 1:
+            ends = np.quantile(drawn[name], [0.025, 0.975]) + shift
+            bounds = possible(name, value + widening(size) * (ends - value)).tolist()
         found[name] = {"value": float(value), "interval": bounds}
     return found
+
+
+def possible(name: str, bounds: np.ndarray) -> np.ndarray:
+    """A measure's range without what it cannot be: a share is 0 to 1, a length or a distance not below 0."""
+    if name in SHARES:
+        return bounds.clip(0, 1)
+    return bounds if name in ("ratio", "burrows", "cosine") else bounds.clip(0)
 
 
 def landmark_texts(instrument: Instrument, rng: np.random.Generator) -> dict[str, tuple[str, list[Words]]]:
@@ -270,23 +288,23 @@ def measure_landmark(
     for name, values in found.items():
         mean, bounds = values.mean(), np.quantile(values, [0.025, 0.975])
         if name in OF_PIECES:
-            of_pieces = measured.values[:, OF_PIECES.index(name)]
-            widened = mean + (bounds - mean) * ((len(measured) + size) / (len(measured) - size)) ** 0.5
-            bounds = widened.clip(of_pieces.min(), of_pieces.max())  # which no mean of pieces lies beyond
+            among = len(measured)
+            wider = t_over_normal(among) * ((among + size) / (among - size)) ** 0.5
+            bounds = possible(name, mean + (bounds - mean) * wider)
         ranges[name] = {"mean": float(mean), "low": float(bounds[0]), "high": float(bounds[1])}
     return {"pieces": size, **dict.fromkeys(MEASURES)} | ranges
 
 
 def piece_length(settings: Mapping[str, Any]) -> int:
-    """Words in a piece: the setting, or half as many as a sample has tokens, which nearly all samples reach."""
-    return settings["words"] or max(1, settings["tokens"] // 2)
+    """Words in a piece: the setting, or half as many as a sample has tokens, which nearly all reach; 2 at least."""
+    return settings["words"] or max(2, settings["tokens"] // 2)
 
 
 def measure_phase(paths: Mapping[str, str], settings: Mapping[str, Any]) -> dict[str, Any]:
     """The values of register.json.
 
     paths: generation, and what `read_instrument` takes. settings: the `register` block (words, frequent, seed), tokens
-    (of a sample), max_zipf and min_length (of the lexicon), plain (the corpus of plain English; None: built in).
+    (of a sample), max_zipf, min_length and names (of the lexicon), plain (the corpus of plain English; None: built in).
     """
     instrument, rng = read_instrument(paths, settings), np.random.default_rng(settings["seed"])
     size = piece_length(settings)

@@ -1,9 +1,10 @@
 """Which words of a text are coinages, judged alike for what a model wrote and for what people wrote.
 
 A word is a coinage when the lexicon has it as one; else when English does not know it (Zipf frequency at most the
-lexicon's `max_zipf`), it is no name of the training text, no numeral and not drawn out, and long enough. How often it
-occurs does not matter. It is *quoted* when it stands in the training text, and *new* when it does not. A name that the
-training text lacks cannot be told from a coinage by its letters, and counts as one, in the landmarks as well.
+lexicon's `max_zipf`), it is no name of the training text (unless the lexicon includes names), no numeral and not drawn
+out, and long enough. How often it occurs does not matter. It is *quoted* when it stands in the training text, and *new*
+when it does not. A name that the training text lacks cannot be told from a coinage by its letters, and counts as one,
+in the landmarks as well.
 
 A model that puts tokens together at random writes new words too (recpes, thiefreyasyand). So new words are told apart
 by the segmenter that parses the lexicon: *parsed* into affixes and a known root or into two known words, or *unparsed*.
@@ -20,19 +21,17 @@ from wake2vec.text.coinage import frequent_words
 from wake2vec.text.lexicon import kept, malformed, zipf, zipf_table
 from wake2vec.text.morphology import Segmenter, read_blocklist, read_morphemes
 
-NAME = "name"  # how the lexicon's reason for leaving a name out begins
 COINED = ("coinages", "quoted", "parsed", "unparsed", "fused")
 
 
 def judge(
-    lexicon: pd.DataFrame, training: Collection[str], *, max_zipf: float, min_length: int
+    lexicon: pd.DataFrame, training: Collection[str], names: Collection[str], *, max_zipf: float, min_length: int
 ) -> Callable[[str], str]:
     """A function from a normalised word to "plain", "quoted" or "new".
 
-    `lexicon`: as lexicon.csv has it. `training`: the words of the training text.
+    `lexicon`: as lexicon.csv has it. `training`: the words of the training text. `names`: those that are no coinages.
     """
     listed = frozenset(kept(lexicon))
-    names = frozenset(lexicon.loc[lexicon["reason"].str.startswith(NAME), "word"])
     table = zipf_table()
 
     @cache

@@ -55,7 +55,7 @@ def fit_scale(one: Sequence[Sequence[str]], other: Sequence[Sequence[str]], most
     frequency = counts(texts, ranked) / np.array([len(text) for text in texts])[:, None]
     mean = weights @ frequency
     deviation = np.sqrt(weights @ (frequency - mean) ** 2)
-    telling = deviation > 0
+    telling = deviation > 1e-9 * mean  # more than rounding
     return Scale([word for word, keep in zip(ranked, telling, strict=True) if keep], mean[telling], deviation[telling])
 
 

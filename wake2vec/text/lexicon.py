@@ -183,6 +183,12 @@ def count_capitals(texts: Iterable[str]) -> tuple[Counter, Counter]:
     return inside, capitals
 
 
+def names_of(text: str) -> frozenset[str]:
+    """The normalised words of a text that are nearly always capitalised inside sentences."""
+    inside, capitals = count_capitals([text])
+    return frozenset(word for word, times in inside.items() if _name(times, capitals[word]))
+
+
 def spell_counts(spellings: Mapping[str, int]) -> str:
     """Spellings with their counts, most frequent first: "riverrun:5 Riverrun:2"."""
     return " ".join(f"{s}:{n}" for s, n in sorted(spellings.items(), key=lambda item: (-item[1], item[0])))
