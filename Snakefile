@@ -13,6 +13,11 @@ from wake2vec import layout, sweeps
 from wake2vec.errors import UserError
 from wake2vec.workdir import forget_dead_runs
 
+try:
+    configuration.refuse_bad_yaml("config/config.yaml")  # of which Snakemake would not say the line
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
 
 configfile: "config/config.yaml"
 
@@ -21,8 +26,8 @@ if workflow.is_main_process:
     forget_dead_runs()  # so that the same command goes on after a kill
 
 try:
-    for written in dict.fromkeys(["config/config.yaml", *map(str, workflow.configfiles)]):
-        configuration.refuse_repeated_keys(written)
+    for written in workflow.configfiles:
+        configuration.refuse_bad_yaml(written)
     study = configuration.load(config)
 except UserError as error:
     raise WorkflowError(str(error)) from None

@@ -75,7 +75,7 @@ rule state_at:
 
 
 rule p2:
-    """P2: train LoRA adapters; the rows are frozen."""
+    """P2: train LoRA adapters or, as p2_full, the whole transformer; the rows are frozen."""
     input:
         unpack(training_inputs("p2")),
     output:

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from wake2vec import config_docs
-from wake2vec.config import load, merge, refuse_repeated_keys
+from wake2vec.config import load, merge, refuse_bad_yaml
 from wake2vec.errors import UserError
 
 ROOT = Path(__file__).parents[1]
@@ -317,12 +317,39 @@ def test_a_key_given_twice_is_refused_with_its_lines(tmp_path):
         "models:\n  a: {base: x}\n  b:\n    p1: {steps: 3}\n    p1: {batch: 2}\nmodels:\n  c: {}\n", "utf-8"
     )
     with pytest.raises(UserError) as refused:
-        refuse_repeated_keys(path)
+        refuse_bad_yaml(path)
     assert f"{path}, line 5: `p1:` stands in line 4 already" in str(refused.value)
     assert f"{path}, line 6: `models:` stands in line 1 already" in str(refused.value)
-    # the same key in two blocks, an anchor merged into one, a list, an empty file, and what is no YAML at all
+    # the same key in two blocks, an anchor merged into one, a list, an empty file
     fine = "a: &x {k: 1}\nb: {<<: *x, k: 2}\nc: [{k: 1}, {k: 2}]\n"
-    for text in (fine, "", "a: [1\n"):
+    for text in (fine, ""):
         path.write_text(text, "utf-8")
-        refuse_repeated_keys(path)
-    refuse_repeated_keys(tmp_path / "missing.yaml")
+        refuse_bad_yaml(path)
+    refuse_bad_yaml(tmp_path / "missing.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [("a: 1\nb\nc: 2\n", 3), ("a:\n\tb: 1\n", 2), ('a: "x\n', 2), ("a: [1\nb: 2\n", 2)]
+)
+def test_what_is_no_yaml_is_refused_with_its_line(tmp_path, text, line):
+    (tmp_path / "config.yaml").write_text(text, "utf-8")
+    with pytest.raises(UserError, match=rf"config.yaml, line {line}, column \d+: this is no YAML \(.+\)\. Often"):
+        refuse_bad_yaml(tmp_path / "config.yaml")
+
+
+def test_lists_are_explained_as_lists():
+    assert "models.a.phases: found 'p1'. Accepted: a list, [p1]." in refusal("models", "a", "phases", to="p1")
+    book = {"kind": "file", "files": [{"path": "x.txt", "encodng": "latin-1"}]}
+    said = refusal("corpora", "book", to=book)
+    assert "files.0.encodng: unknown key" in said and "One thing is wrong" in said
+    assert "at least 1 item" in refusal("corpora", "book", to=book | {"files": []})
+
+
+def test_a_number_is_no_name():
+    assert "models.1922: YAML reads 1922 as no text. Accepted: the name in quotes" in refusal(
+        "models", 1922, to={"extends": "a"}
+    )
+
+
+def test_a_testbed_has_passages_of_its_own():
+    assert "corpora.wake.split.passage: unknown key" in refusal("corpora", "wake", "split", to={"passage": 3000})

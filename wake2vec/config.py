@@ -15,7 +15,7 @@ import yaml
 from pydantic import ValidationError
 
 from wake2vec import layout, sweeps
-from wake2vec.config_errors import PLAIN, explain, message, unknown
+from wake2vec.config_errors import PLAIN, explain, message, telling, unknown
 from wake2vec.errors import UserError, guess
 from wake2vec.settings import STATES, Model, Study
 
@@ -63,7 +63,7 @@ def load(config: Mapping[str, Any]) -> Study:
     try:
         study = Study.model_validate(values)
     except ValidationError as error:
-        raise UserError(message([explain(e, layers) for e in error.errors()] + unused)) from None
+        raise UserError(message([explain(e, layers) for e in telling(error.errors())] + unused)) from None
     if unused:
         raise UserError(message(unused))
     if truths := list(_truths(values, study.model_dump())):
@@ -110,8 +110,10 @@ def _truths(written: Any, made: Any, place: tuple[Any, ...] = ()) -> Iterator[di
             yield from _truths(one, other, (*place, at))
 
 
-def refuse_repeated_keys(path: str | Path) -> None:
-    """Raise UserError where a YAML file has a key twice in one block, of which YAML would keep the last in silence."""
+def refuse_bad_yaml(path: str | Path) -> None:
+    """Raise UserError where a file is no YAML, and where it has a key twice in one block, of which YAML would keep the
+    last in silence.
+    """
     problems = []
 
     class Loader(yaml.SafeLoader):
@@ -132,8 +134,13 @@ def refuse_repeated_keys(path: str | Path) -> None:
     text = Path(path).read_text("utf-8") if Path(path).is_file() else ""
     try:
         yaml.load(text, Loader)  # noqa: S506, a SafeLoader
-    except yaml.YAMLError:
-        return  # Snakemake says what is wrong with it
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}, line {mark.line + 1}, column {mark.column + 1}" if mark else str(path)
+        raise UserError(
+            f"{where}: this is no YAML ({getattr(error, 'problem', None) or error}). Often a colon is missing before "
+            "here, a quotation mark is not closed, or lines are indented by tabs or unequally."
+        ) from None
     if problems:
         raise UserError(message(problems))
 
@@ -301,6 +308,8 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _bad_name(section: str, name: Any) -> str | None:
     if not isinstance(name, str) or not NAME.fullmatch(name):
+        if not isinstance(name, str):
+            return f'{section}.{name}: YAML reads {name!r} as no text. Accepted: the name in quotes, "{name}":'
         return (
             f"{section}.{name}: not usable as a folder's name. Accepted: letters, digits, '.', '_' and '-', "
             "beginning with a letter or digit."

@@ -1,7 +1,7 @@
 """What is wrong with a configuration, in sentences: the key as it is written, what was found, what is accepted."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from wake2vec.errors import guess
@@ -36,6 +36,8 @@ def explain(error: Mapping[str, Any], layers: Mapping) -> str:
         return f"{key}: this key is needed and missing."
     if error["type"] == "union_tag_not_found":
         return f"{key}.kind: this key is needed and missing. Accepted: {_kinds(section)}."
+    if error["type"] == "tuple_type":
+        return f"{key}: found {found!r}. Accepted: a list, [{found}]."
     if error["type"] == "model_type":
         return f"{key}: expected keys and values, found {found!r}."
     said = error["msg"].removeprefix("Value error, ")
@@ -46,6 +48,19 @@ def explain(error: Mapping[str, Any], layers: Mapping) -> str:
         return f"{key}: found {tag!r}. Accepted: {', '.join(accepted)}.{guess(str(tag), accepted)}"
     shown = "" if isinstance(found, Mapping) else f"found {found!r}. "
     return f"{key}: {shown}{said}."
+
+
+def telling(errors: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Pydantic's errors but those of a list that is too short once what is wrong in it is left out."""
+
+    def follows(error: Mapping[str, Any]) -> bool:
+        here = error["loc"]
+        within = [
+            other["loc"] for other in errors if len(other["loc"]) > len(here) and other["loc"][: len(here)] == here
+        ]
+        return error["type"] == "too_short" and bool(within)
+
+    return [error for error in errors if not follows(error)]
 
 
 def _kinds(section: str) -> str:

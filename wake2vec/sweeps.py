@@ -23,8 +23,13 @@ def runs_of(name: str, study: Study) -> dict[str, tuple[str | None, float]]:
     """
     made: dict[str, tuple[str | None, float]] = {f"{name}.none": (None, 0.0)}
     for term, values in study.sweeps[name].terms.items():
-        made |= {f"{name}.{term}-{value:g}": (term, float(value)) for value in values}
+        made |= {f"{name}.{term}-{_written(value)}": (term, float(value)) for value in values}
     return made
+
+
+def _written(value: float) -> str:
+    """A λ as a folder's name has it: 0.001, 30, 1e06."""
+    return f"{value:g}".replace("+", "")
 
 
 def swept(study: Study) -> dict[str, Model]:
@@ -58,7 +63,8 @@ def problems(study: Study) -> list[str]:
             )
             continue
         model = study.models[sweep.model]
-        if "device" in sweep.terms and model.p3.devices is None and study.corpora[model.corpus].kind != "testbed":
+        made = getattr(study.corpora.get(model.corpus), "kind", "testbed")  # one that is missing is said elsewhere
+        if "device" in sweep.terms and model.p3.devices is None and made != "testbed":
             found.append(
                 f"{where}.terms.device: nothing says by which device the words of {model.corpus!r} were made. Name a "
                 f"CSV file `word,device` under models.{sweep.model}.p3.devices, or leave the term out."
@@ -69,6 +75,13 @@ def problems(study: Study) -> list[str]:
                 f"{where}.terms: λ = {highest:g} times the learning rate of P3 ({model.p3.learning_rate:g}) is more "
                 "than 1: a step cannot take a row further than its whole way."
             )
+        for term, values in sweep.terms.items():
+            if len(set(map(_written, values))) < len(values):
+                shown = ", ".join(map(str, values))
+                found.append(
+                    f"{where}.terms.{term}: found {shown}. Accepted: each λ once; of two that are alike in their first "
+                    "six digits leave one out."
+                )
         if taken := [run for run in runs_of(name, study) if run in study.models]:
             found.append(f"{where}: models.{taken[0]} has the name of one of its runs. Give one of the two another.")
     return found

@@ -41,6 +41,19 @@ def test_a_sweep_is_one_run_without_a_term_and_one_for_each_term_and_lambda():
         )
 
 
+def test_a_large_lambda_is_a_folders_name_too():
+    config = {**STUDY["models"], "a": STUDY["models"]["a"] | {"p3": {"objective": "loss"}}}
+    made = Study.model_validate(STUDY | {"models": config, "sweeps": {"s": {"model": "a", "terms": {"norm": [1e6]}}}})
+    assert sweeps.problems(made) == [] and list(sweeps.swept(made)) == ["s.none", "s.norm-1e06"]
+
+
+def test_the_corpus_that_a_sweeps_run_lacks_is_named():
+    models = {"a": STUDY["models"]["a"] | {"corpus": "waek"}}
+    with pytest.raises(UserError, match="models.a.corpus: there is no 'waek'.+Did you mean \"wake\""):
+        sweep = {"s": {"model": "a", "terms": {"device": [1]}}}
+        load(STUDY | {"recipes": {"wake": {}}, "models": models, "sweeps": sweep})
+
+
 def test_a_sweep_of_a_run_that_stands_on_another_stands_there_too():
     assert sweeps.swept(study(model="b", terms={"norm": [1]}))["s.none"].start.at == "best"
 
@@ -51,6 +64,10 @@ def test_a_sweep_of_a_run_that_stands_on_another_stands_there_too():
         ({"model": "aa", "terms": {"norm": [1]}}, "sweeps.s.model: there is no 'aa'"),
         ({"model": "b", "terms": {"device": [1]}}, "nothing says by which device the words of 'book' were made"),
         ({"model": "b", "terms": {"norm": [1, 2000]}}, "λ = 2000 times the learning rate of P3 (0.001) is more than 1"),
+        (
+            {"model": "a", "terms": {"norm": [1.0000001, 1]}},
+            "sweeps.s.terms.norm: found 1.0000001, 1.0. Accepted: each",
+        ),
     ],
 )
 def test_a_sweep_that_cannot_run_is_refused(sweep, said):

@@ -8,9 +8,14 @@ from wake2vec.settings.common import Settings, setting
 
 
 class Split(Settings):
-    passage: int = setting(2000, "characters in a passage, about; it ends at a paragraph's or a sentence's end", ge=200)
+    """Of a testbed, whose passages are the generator's own."""
+
     held_out: float = setting(0.1, "share of the passages that nothing may learn from", gt=0, lt=1)
     seed: int = setting(42, "which passages are held out", ge=0)
+
+
+class FileSplit(Split):
+    passage: int = setting(2000, "characters in a passage, about; it ends at a paragraph's or a sentence's end", ge=200)
 
 
 class Lexicon(Settings):
@@ -19,7 +24,7 @@ class Lexicon(Settings):
     scope: Literal["training", "whole"] = setting(
         "training", "which text is counted; `whole` sees the held-out text and every score of such a run is marked"
     )
-    min_count: int = setting(2, "a word seen less often gets no row", ge=1)
+    min_count: int = setting(2, "a word seen less often gets no row (source: text)", ge=1)
     max_zipf: float = setting(1.0, "a coinage's Zipf frequency in English is at most this (wordfreq)", ge=0, le=9)
     min_length: int = setting(3, "a shorter word is no coinage", ge=1)
     names: Literal["exclude", "keep"] = setting("exclude", "what to do with words that are nearly always capitalised")
@@ -70,7 +75,7 @@ class FileCorpus(Settings):
     kind: Literal["file"]
     files: tuple[SourceFile, ...] = setting(..., "one file or several, in order", min_length=1)
     cleaning: Cleaning = Cleaning()
-    split: Split = Split()
+    split: FileSplit = FileSplit()
     lexicon: Lexicon = Lexicon()
     synthetic: Synthetic = Synthetic()
 

@@ -17,7 +17,7 @@ def build_testbed(name: str, text: Mapping[str, Any]) -> tuple[str, str, dict[st
     """A testbed text (a `kind: testbed` block), split: (train.txt, valid.txt, values of corpus.json, rows of
     gold.jsonl).
 
-    The passages are the generator's own, about 2,000 characters each; `split.passage` is for files.
+    The passages are the generator's own, about 2,000 characters each.
     """
     source = {key: text[key] for key in ("language", "characters", "seed", "hapax_share", "coinage_rate")}
     passages, gold = generate(**source)
