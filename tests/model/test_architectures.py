@@ -242,7 +242,7 @@ def test_lora_attaches_with_its_default_targets(checkpoint, name, tied, quantisa
     causal, _ = split(manifest, quantisation=quantisation)
     ids = text(manifest)
     before = causal(input_ids=ids).logits
-    add_lora(causal, Adapter(rank=RANK, dropout=0.0).model_dump())
+    add_lora(causal, Adapter(rank=RANK, dropout=0.0).model_dump(), seed=0)
     trained = {n: p for n, p in causal.named_parameters() if p.requires_grad}
     assert all("lora_" in n for n in trained)
     assert sum(p.numel() for p in trained.values()) == lora_parameters(name)

@@ -49,7 +49,7 @@ def make_run(folder: Path, manifest: Path, head: str, seed: int = 0, loud: bool 
 def add_adapter(folder: Path, paths: dict[str, str], model: dict[str, str], gentle: bool = False) -> dict[str, str]:
     """A LoRA adapter with random A and B, saved as P2 saves it; with `gentle`, one that bfloat16 would round away."""
     causal = load_base(paths["manifest"], model["precision"], model["quantisation"])
-    peft_model = add_lora(causal, Adapter(rank=4, alpha=8).model_dump())
+    peft_model = add_lora(causal, Adapter(rank=4, alpha=8).model_dump(), seed=0)
     generator = torch.Generator().manual_seed(1)
     for name, parameter in causal.named_parameters():
         if "lora_" in name:

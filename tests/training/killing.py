@@ -9,6 +9,7 @@ times over, and started once more to end in peace. What is published must be the
 checkpoint after a kill must be one. Prints one line a trial; exits with 1 at the first difference.
 
 Torch is imported once, here, and used in forked children only: a process that has used OpenMP's threads cannot fork.
+Each child begins with random states of its own, as a new process does.
 """
 
 import json
@@ -22,6 +23,7 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import torch
 
 from wake2vec.storage import load_arrays, write_csv
@@ -72,6 +74,9 @@ def child(work, kill_after=None):
     if pid == 0:
         sys.stderr = open(os.devnull, "w") if "VERBOSE" not in os.environ else sys.stderr
         code = 1
+        torch.seed()
+        random.seed()
+        np.random.seed()
         try:
             work()
             code = 0

@@ -135,6 +135,18 @@ def test_p2_trains_adapters_only_and_reloads_exactly(run, p2_block, tmp_path):
     assert scored["bits_per_byte"] == pytest.approx(values["best_heldout_bits_per_byte"], abs=1e-6)
 
 
+def test_p2_is_its_seeds_whatever_the_process_drew_before(run, tmp_path):
+    """A new process begins with a random state of its own."""
+    made = []
+    for i, seed in enumerate((MODEL["seed"], MODEL["seed"], MODEL["seed"] + 1)):
+        torch.seed()
+        out = tmp_path / f"{i}/adapter_model.safetensors"
+        short = block(Adapter, steps=2, dropout=0.2)
+        phases.adapter_phase(run, short, MODEL | {"seed": seed}, tmp_path / f"state-{i}", out)
+        made.append(out.read_bytes())
+    assert made[0] == made[1] != made[2]
+
+
 def test_p2_names_targets_that_an_architecture_lacks(run, tmp_path):
     settings = block(Adapter, targets=["q_porj"])
     with pytest.raises(UserError, match=r'no linear layer named q_porj.*Did you mean "q_proj"'):

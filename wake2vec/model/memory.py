@@ -145,7 +145,7 @@ def phase_model(config: Any, model: Mapping[str, Any], phase: str, trust_remote_
         train_rows(causal, model["p1"]["train"])  # base rows that P1 trained stay float32
     if "p2" in (*earlier, phase):
         if model["p2"]["kind"] == "lora":
-            add_lora(causal, model["p2"])
+            add_lora(causal, model["p2"], seed=0)
         else:
             body = widen_body(causal)
     freeze(causal)

@@ -120,7 +120,7 @@ def adapter_phase(
     causal = _assemble(paths, model)
     peft_model = None
     if settings["kind"] == "lora":
-        peft_model = add_lora(causal, settings)
+        peft_model = add_lora(causal, settings, model["seed"])
     else:
         _unfreeze_body(causal)
     learner = Learner(causal)
@@ -257,9 +257,12 @@ def _share_parts(causal, paths, settings):
     return shared, {"parts": summary(shares, names)}
 
 
-def add_lora(causal, settings):
-    """Wrap a causal model in PEFT's LoRA. settings: p2's block. Raises UserError for layers that it does not have."""
+def add_lora(causal, settings, seed: int):
+    """Wrap a causal model in PEFT's LoRA. settings: p2's block. seed: of the adapters' random beginning, for which
+    Trainer's own comes too late. Raises UserError for layers that it does not have.
+    """
     from peft import LoraConfig, get_peft_model
+    from transformers import set_seed
 
     targets = lora_targets(type(causal).__name__, settings["targets"])
     refuse_missing(causal, targets)
@@ -271,6 +274,7 @@ def add_lora(causal, settings):
         bias="none",
         task_type="CAUSAL_LM",
     )
+    set_seed(seed)
     return get_peft_model(causal, config)
 
 
