@@ -28,6 +28,20 @@ def test_p2_of_a_run_may_stand_on_a_regime_of_its_own_p1(fresh):
     assert (jobs["geometry"], jobs["change"]) == (3, 2)  # P2's prompts are P1's
 
 
+def test_two_runs_of_one_configuration_are_one(finished):
+    """P2 and P3 from the same P1, in processes of their own: the same adapters and the same rows."""
+    finished.configure({"models": {"twin": {"extends": "tiny", "phases": ["p2", "p3"], "start": {"from": "tiny"}}}})
+    try:
+        finished.snakemake("results/twin/p3/rows.safetensors")
+    finally:
+        finished.configure({})
+    for made in ("p2/adapter/adapter_model.safetensors", "p3/rows.safetensors"):
+        one, other = (load_arrays(finished.folder / "results" / name / made) for name in ("tiny", "twin"))
+        assert one.keys() == other.keys()
+        for key, array in one.items():
+            np.testing.assert_array_equal(other[key], array, err_msg=f"{made}: {key}")
+
+
 def test_an_evolved_run_continues_a_p1_without_initial_rows_of_its_own(fresh):
     edit = {"models": {"evolved": EVOLVED}}
     jobs = fresh.would_run("results/evolved/report.html", edit=edit)
