@@ -317,7 +317,7 @@ def test_a_phase_is_measured_from_files(made, files):
     assert again == values
 
 
-@pytest.mark.parametrize("names", ["exclude", "include"])
+@pytest.mark.parametrize("names", ["exclude", "keep"])
 def test_a_name_is_one_whatever_the_word_list(files, made, names):
     """A user's list gives no reason but that a word is not in it."""
     paths = files([sample(made.wake[0][0][:25])])

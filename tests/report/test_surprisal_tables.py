@@ -127,7 +127,7 @@ def test_plain_words_with_a_row_are_counted():
         frames[phase].loc[frames[phase]["kind"] == "plain", "rows"] = ["new_seen", "base", "base", "base"]
     values = of_frames(frames, **{"injection.base_rows": 100})
     assert values["words.plain_with_row"] == 1 and of_frames(phase_frames())["words.plain_with_row"] == 0
-    said = "the lexicon’s rules call them no coinages: 1."
+    said = "(the word list has them, or a form matches inside them): 1."
     assert said in surprisal(values) and said not in surprisal(
         of_frames(phase_frames(), **{"injection.base_rows": 100})
     )

@@ -1,7 +1,7 @@
 """Which words of a text are coinages, judged alike for what a model wrote and for what people wrote.
 
 A word is a coinage when the lexicon has it as one; else when English does not know it (Zipf frequency at most the
-lexicon's `max_zipf`), it is no name of the training text (unless the lexicon includes names), no numeral and not drawn
+lexicon's `max_zipf`), it is no name of the training text (unless the lexicon keeps names), no numeral and not drawn
 out, and long enough. How often it occurs does not matter. It is *quoted* when it stands in the training text, and *new*
 when it does not. A name that the training text lacks cannot be told from a coinage by its letters, and counts as one,
 in the landmarks as well.

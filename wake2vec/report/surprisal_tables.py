@@ -141,8 +141,8 @@ def surprisal(summary: Summary) -> str:
     sentence = f"Against the base model, {when(last)}: {'; '.join(parts)}."
     if written := summary.get("words.plain_with_row"):
         sentence += (
-            " Plain words that are written with a new token too, since the word list has them though the lexicon’s "
-            f"rules call them no coinages: {count(written)}."
+            " Plain words that a new token writes, wholly or in part (the word list has them, or a form matches inside "
+            f"them): {count(written)}."
         )
     if summary.get("words.with_row") and summary.get("injection.new_rows"):
         rows = summary["injection.base_rows"] + summary["injection.new_rows"]

@@ -7,7 +7,7 @@
     change.{before}.{after}.surprisal.{group}, … .interval   difference on the same words: to the base model, to the
                                                              phase before, and of the last phase to the initial rows
     change.{before}.{after}.surprisal.with_row.{count}, …    the same, of words that the training text has so often
-    words.plain_with_row                                     plain words that a new token writes: listed, not coined
+    words.plain_with_row                                     plain words that a new token writes, wholly or not
     passages.words.{group}, {phase}.passages.bits.{group}    sums over passages, by which the paper compares models
     {phase}.loss.seen.{count}, … .interval, … .tokens        loss of new tokens by how often their form was trained on
 
