@@ -265,7 +265,7 @@ def make_likelihood(phase, bits, forms, leak):
         "perplexity": math.exp(total / tokens), "bits_per_byte": score, "interval": [score - 0.05, score + 0.05],
         "classes": {"base": {"tokens": tokens - 300, "nats": total, "loss": 4.0}, "new_seen": new, "new_unseen": none},
         "passages": [{"tokens": 500, "nats": float(n), "bytes": int(b)} for n, b in zip(nats, sizes, strict=True)],
-        "lexicon_saw_held_out": leak, "context": 128,
+        "lexicon_saw_held_out": leak, "context": 128, "stride": 64,
     }  # fmt: skip
 
 

@@ -124,6 +124,7 @@ def test_plain_words_with_a_row_are_counted():
     """A word list may have words that the lexicon's rules call none."""
     frames = phase_frames()
     for phase in ("init", "p2", "p3"):
+        frames[phase].loc[frames[phase]["kind"] != "plain", "rows"] = "new_seen"
         frames[phase].loc[frames[phase]["kind"] == "plain", "rows"] = ["new_seen", "base", "base", "base"]
     values = of_frames(frames, **{"injection.base_rows": 100})
     assert values["words.plain_with_row"] == 1 and of_frames(phase_frames())["words.plain_with_row"] == 0

@@ -229,7 +229,10 @@ def test_models_compare_on_the_same_bytes_only(summaries):
     assert (model, reference) == ("tiny-notebook", "tiny")
     assert low <= difference <= high and difference == pytest.approx(2.5 - 2.205, abs=1e-6)
     assert "not between groups: tiny and tiny-notebook†; book." in comparable(summaries)
+    assert (summaries["tiny"]["context"], summaries["tiny"]["stride"]) == (128, 64)
+    stepping = summaries | {"tiny-notebook": summaries["tiny-notebook"] | {"stride": 1}}
     wider = summaries | {"tiny-notebook": summaries["tiny-notebook"] | {"context": 1024}}
+    assert scored_alike(stepping) == scored_alike(wider) and differences(stepping) == []
     assert scored_alike(wider) == [["tiny"], ["tiny-notebook"], ["book"]] and differences(wider) == []
     assert "windows in which it is scored" in comparable(wider)
 
