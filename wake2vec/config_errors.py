@@ -51,14 +51,13 @@ def explain(error: Mapping[str, Any], layers: Mapping) -> str:
 
 
 def telling(errors: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Pydantic's errors but those of a list that is too short once what is wrong in it is left out."""
+    """Pydantic's errors without those that only follow: it calls a list too short whose faulty items it left out."""
 
     def follows(error: Mapping[str, Any]) -> bool:
         here = error["loc"]
-        within = [
-            other["loc"] for other in errors if len(other["loc"]) > len(here) and other["loc"][: len(here)] == here
-        ]
-        return error["type"] == "too_short" and bool(within)
+        return error["type"] == "too_short" and any(
+            other["loc"][: len(here)] == here != other["loc"] for other in errors
+        )
 
     return [error for error in errors if not follows(error)]
 

@@ -175,8 +175,8 @@ def draw_texts(
     """Random texts of `size` words together, as near as whole texts come to it, (draws, texts): which ones each draw
     has.
 
-    never: (draws, texts), those that a draw may not have: where the others are too few, it is shorter. However long the
-    first text that may be drawn is, it is; but the only one there is would leave nothing to compare it with.
+    never: (draws, texts), those that a draw may not have: where the others are too few, it is shorter. However long it
+    is, the first that may be had is taken; but not the only text there is, or nothing were left to compare with it.
     """
     order = (rng.random((draws, len(texts))) + never).argsort(1)
     lengths = np.array([len(text) for text in texts], float)[order]

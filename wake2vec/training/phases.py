@@ -66,7 +66,7 @@ def rows_phase(
         shared, parts = _share_parts(causal, paths, settings)
         callbacks.append(shared)
     if objective and objective.decoupled:
-        callbacks.append(Decoupled(learner, shared))
+        callbacks.append(Decoupled(learner, shared))  # behind `shared`, which takes what parts move for the optimizer's
     if settings["row_precision"] == "bfloat16":
         callbacks.append(_rounding())
     if settings["snapshot_every"]:
