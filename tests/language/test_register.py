@@ -174,6 +174,21 @@ def test_a_pool_is_the_mean_of_its_pieces_and_the_delta_of_their_sum(made):
     assert tuple(found) == MEASURES
 
 
+def test_a_pieces_own_deltas_are_means_over_all_that_it_is_compared_with(made):
+    from wake2vec.language import register_delta as delta
+
+    pieces, rng = pieces_of(made.wake[1], 24)[:3], np.random.default_rng(0)
+    chosen = {name: draw_texts(texts, HALF, 5, rng) for name, texts in made.instrument.held_out.items()}
+    against, scale = references(made.instrument, chosen), made.instrument.scale
+    found = register.single_deltas(made.instrument, measure(made.instrument, pieces), against)
+    for piece, values in zip(pieces, found, strict=True):
+        own = delta.standardise(delta.counts([piece], scale.words), np.array([24]), scale)[0]
+        wake = np.mean([delta.burrows(own, other) for other in against["wake"]])
+        plain = np.mean([delta.burrows(own, other) for other in against["plain"]])
+        assert (values["burrows_wake"], values["burrows"]) == (pytest.approx(wake), pytest.approx(plain - wake))
+    assert tuple(found[0]) == register.OF_POOLS and len({values["cosine"] for values in found}) == 3
+
+
 def test_the_languages_lie_on_their_own_sides(made):
     """Texts that the instrument has not seen: the Wake's are nearer to the Wake in every measure of nearness."""
     sides = [measure(made.instrument, pieces_of(language(made.rng, wake, 6), 24)) for wake in (True, False)]
@@ -310,6 +325,8 @@ def test_a_phase_is_measured_from_files(made, files):
     first, second = values["samples"]
     assert (first["sample"], first["copied"], first["longest"], first["words"]) == (0, 1, 20, 25)
     assert (second["copied"], second["unparsed"], second["distinct_1"]) == (0, 1, 0.1)
+    [group] = [g["values"] for g in values["groups"] if (g["temperature"], g["kind"]) == (1.0, "all")]
+    assert {name: first[name] for name in MEASURES} == pytest.approx({n: group[n]["value"] for n in MEASURES})
     [landmark] = values["landmarks"]
     assert landmark["held_out"]["coinages"]["mean"] > 3 * landmark["plain"]["coinages"]["mean"]
     assert landmark["shuffled"]["copied"]["mean"] < 0.2

@@ -5,11 +5,13 @@ from dataclasses import replace
 
 import pytest
 
+from tests.report.report_register import make_register, make_validation
 from tests.report.report_results import HOSTILE, SCRIPT, make_results
 from tests.report.test_markdown import pandoc
 from wake2vec.report.geometry_tables import similarity_table
 from wake2vec.report.pandoc import walk
 from wake2vec.report.paper import PAPER_TABLES, comparable, differences, paper_tables, scored_alike
+from wake2vec.report.register_tables import PER_SAMPLE
 from wake2vec.report.summary import summarise
 from wake2vec.report.tables import (
     MODEL_TABLES,
@@ -74,6 +76,19 @@ def test_a_sample_joins_its_prompt_as_it_was_generated(text, shown):
     sample = {"prompt": "The wurd", "text": text, "token": "wurd", "seeded_with": "high-drift", "temperature": 1.0}
     results = replace(make_results(phases=("p1",)), metrics={"p1": {"generation": {"samples": [sample | {"seed": 1}]}}})
     assert f"<p>{shown}</p>" in pandoc(samples(results), "markdown", "html")
+
+
+def test_a_sample_has_what_was_measured_in_it_below():
+    one = {"prompt": "The wurd", "text": " ran", "token": "wurd", "seeded_with": "own", "temperature": 1.0, "seed": 1}
+    row = {"sample": 1, "words": 40, "burrows": -0.0124, "cosine": 0.2} | dict.fromkeys(PER_SAMPLE, 0.125)
+    metrics = {"generation": {"samples": [one, one]}, "register": make_register() | {"samples": [row]}}
+    results = replace(
+        make_results(phases=("p1",)), metrics={"p1": metrics}, register_validation=make_validation(failed=("cosine",))
+    )
+    first, second = pandoc(samples(results), "markdown", "html").split("<p>The wurd".replace("The", "<strong>The"))[1:]
+    assert "of its first" not in first
+    assert "of its first 30 words: coinages 12.5% · quoted 12.5% · copied 12.5% · letters 0.12 bits · Burrows" in second
+    assert "Cosine" not in second  # what failed its trial is not read
 
 
 def test_headline_numbers(made):

@@ -2,8 +2,8 @@
 
 Every text is measured in pieces of equal length (L words), since distinct-n, copied runs and Delta all depend on how
 long a text is: a sample is cut to its first L whole words, and what is shorter is left out and counted. Shares and
-ratios are means over pieces. Frequencies of words mean nothing in a text so short, so the Deltas are those of all n
-pieces of a group together.
+ratios are means over pieces. The Deltas of a group are those of all its n pieces together, since frequencies in a text
+so short are mostly noise; a single sample's own stand beside its other measures, and are read against single pieces.
 
 The landmarks (real held-out Wake, plain English, held-out Wake with its words shuffled) are measured in the same way,
 in as many pieces of as many words: their mean, and the range of 95 % of such draws, is what a group is read against.
@@ -71,6 +71,10 @@ class Measured:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def only(self, places: Sequence[int]) -> "Measured":
+        """Some of the pieces."""
+        return Measured(self.words, self.values[places], self.counts[places])
 
 
 # Texts ---------------------------------------------------------------------------------------------------------------
@@ -254,6 +258,17 @@ def possible(name: str, bounds: np.ndarray) -> np.ndarray:
     return bounds if name in ("ratio", "burrows", "cosine") else bounds.clip(0)
 
 
+def single_deltas(
+    instrument: Instrument, measured: Measured, against: Mapping[str, np.ndarray]
+) -> list[dict[str, float]]:
+    """The Deltas of every piece by itself, the mean over all that it is compared with."""
+    itself, found = np.zeros((len(against["wake"]), 1), int), []
+    for i in range(len(measured)):
+        compared = pool(instrument, measured.only([i]), itself, against)
+        found.append({name: float(compared[name].mean()) for name in OF_POOLS})
+    return found
+
+
 def landmark_texts(instrument: Instrument, rng: np.random.Generator) -> dict[str, tuple[str, list[Words]]]:
     """The landmarks, each with the language that its passages were held out from."""
     wake, plain = instrument.held_out["wake"], instrument.held_out["plain"]
@@ -317,10 +332,10 @@ def measure_phase(paths: Mapping[str, str], settings: Mapping[str, Any]) -> dict
     measured = measure(instrument, [written[i][:size] for i in long])
     groups = []
     for key, members in group_samples([samples[i] for i in long]).items():
-        part = Measured(measured.words, measured.values[members], measured.counts[members])
-        values = measure_group(instrument, part, against, rng)
+        values = measure_group(instrument, measured.only(members), against, rng)
         groups.append({"temperature": key[0], "kind": key[1], "samples": len(members), "values": values})
-    landmarks: dict[int, dict[str, Any]] = {number: {} for number in sorted({group["samples"] for group in groups})}
+    sizes = {1, *(group["samples"] for group in groups)} if groups else set()
+    landmarks: dict[int, dict[str, Any]] = {number: {} for number in sorted(sizes)}
     for name, (language, texts) in landmark_texts(instrument, rng).items():
         pieces, origin = measure(instrument, pieces_of(texts, size)), origins(texts, size)
         for number, found in landmarks.items():
@@ -335,8 +350,8 @@ def measure_phase(paths: Mapping[str, str], settings: Mapping[str, Any]) -> dict
         "groups": groups,
         "landmarks": [{"samples": number} | found for number, found in landmarks.items()],
         "samples": [
-            {"sample": i, "words": len(written[i]), **dict(zip(OF_PIECES, row.tolist(), strict=True))}
-            for i, row in zip(long, measured.values, strict=True)
+            {"sample": i, "words": len(written[i]), **dict(zip(OF_PIECES, row.tolist(), strict=True)), **deltas}
+            for i, row, deltas in zip(long, measured.values, single_deltas(instrument, measured, against), strict=True)
         ],
     }
 

@@ -49,6 +49,14 @@ LANDMARKS = {"held_out": "Held-out Wake", "plain": "Plain", "shuffled": "Shuffle
 UNREAD = "Not read: it did not order mixtures of known shares."
 ORDERS = "register.orders."
 HEADLINE = ("coinages", "parsed", "unparsed", "copied", "ratio")
+PER_SAMPLE = {
+    "coinages": "coinages {}%",
+    "quoted": "quoted {}%",
+    "copied": "copied {}%",
+    "ratio": "letters {} bits",
+    "burrows": "Burrows’s Delta, plain − Wake {}",
+    "cosine": "Cosine Delta, plain − Wake {}",
+}
 MIXTURES = {"language": "coined", "copied": "copied", "looped": "looped", "scrambled": "scrambled"}
 MARKS = {"below": " ↓", "within": "", "above": " ↑", None: ""}
 WORDS = {"below": "less", "within": "undecided", "above": "more"}
@@ -227,6 +235,18 @@ def kinds_table(results: Results) -> str:
     header = ["After", "Prompts", "Samples", "Coinages, %", "New, of known parts, %", "New, unparsed, %"]
     header += ["Copied words, %", "Letters, bits"]
     return table(header, once(rows), "llr" + "r" * len(HEADLINE)) if rows else NOTHING_MEASURED
+
+
+def sample_lines(results: Results, phase: str) -> dict[int, str]:
+    """What every sample of a phase that was long enough has of the measures of PER_SAMPLE, by its number."""
+    register = results.metric(phase, "register") if phase in results.measured("register") else {}
+    tried = orders(results.register_validation)
+    named = {name: label for name, label in PER_SAMPLE.items() if tried.get(name, True)}
+    return {
+        sample["sample"]: f"of its first {count(register['words'])} words: "
+        + " · ".join(label.format(show(name, sample[name])) for name, label in named.items() if name in sample)
+        for sample in register.get("samples") or []
+    }
 
 
 def trial_table(validation: Values) -> str:

@@ -162,28 +162,31 @@ def changes_table(summary: Summary) -> str:
 def samples(results: Results) -> str:
     """Generated text, a card each: what seeded it, the prompt in bold, the continuation as text and nothing else.
 
-    Of all samples those of each prompt's first seed are shown, at the temperature nearest to register.USUAL.
+    Of all samples those of each prompt's first seed are shown, at the temperature nearest to register.USUAL, each with
+    what the register battery found in it.
     """
     cards = []
     for phase in results.measured("generation"):
         written = results.metric(phase, "generation").get("samples", [])
         shown = (register.usual(written) or {}).get("temperature")
-        listed = [one for one in written if one["temperature"] == shown and not one.get("draw")]
+        listed = [i for i, one in enumerate(written) if one["temperature"] == shown and not one.get("draw")]
+        measured = register.sample_lines(results, phase)
         if listed:
             cards.append(f"### After {LABELS[phase]} {{.unnumbered .unlisted}}\n\n:::: {{.samples}}\n\n")
-            cards += [_card(sample) for sample in listed]
+            cards += [_card(written[i], measured.get(i, "")) for i in listed]
             cards.append("::::\n\n")
     return "".join(cards) or "No text was generated in this run.\n"
 
 
-def _card(sample: Mapping[str, Any]) -> str:
+def _card(sample: Mapping[str, Any], measured: str) -> str:
     """The text is what the model wrote on after the prompt, its first space included where it has one."""
     prompt, text = escape(sample["prompt"]), sample["text"]
     joint = " " if text[:1].isspace() or not text.strip() else ""
     about = f"{sample['seeded_with']} · temperature {sample['temperature']:g} · seed {sample['seed']}"
     about = f"{sample['token']} · {about}" if sample["token"] else about
     written = f"{f'**{prompt}**' if prompt else ''}{joint}{escape_lines(text) or '(nothing)'}"
-    return f"::: {{.sample}}\n\n[{escape(about)}]{{.about}}\n\n{written}\n\n:::\n\n"
+    found = f"[{escape(measured)}]{{.about}}\n\n" if measured else ""
+    return f"::: {{.sample}}\n\n[{escape(about)}]{{.about}}\n\n{written}\n\n{found}:::\n\n"
 
 
 # What was run --------------------------------------------------------------------------------------------------------
