@@ -3,6 +3,7 @@ rule likelihood:
     input:
         unpack(model_at),
         unpack(coinages_of),
+        base_tokenizer=base_file("tokenizer.json"),
     output:
         likelihood="results/{model}/metrics/{phase}/likelihood.json",
         surprisal="results/{model}/metrics/{phase}/surprisal.csv",

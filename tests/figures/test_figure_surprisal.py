@@ -59,7 +59,7 @@ def test_the_marks_are_the_means_of_their_words(check, read):
     within.append(~coined & (ranks > 100_000).fillna(False))
     assert ticks(rank.xaxis)[:6] == [f"{name}\n({lines.sum()})" for name, lines in zip(names, within, strict=True)]
     assert ticks(entropy.xaxis) == ticks(rank.xaxis) and entropy.get_yscale() == "linear"
-    reduced = [made[of]["entropy_reduction"][within[4]].mean() for of in ("init", "p3")]  # the base's tokenizer differs
+    reduced = [made[of]["entropy_reduction"][within[4]].mean() for of in ("base", "init", "p3")]
     np.testing.assert_allclose([shown[4] for shown in heights(entropy)[::2]], reduced)
     names = read.legend(rank.get_figure())
     assert names[:3] == ["base", "initial rows", "P3"] and f"plain words ({(kinds == 'plain').sum()})" in names

@@ -1,5 +1,7 @@
 """Per-word surprisal: every token in one line, sums that are the text's score, numbers worked out by hand."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import COINAGES
-from tests.training.conftest import MODEL, make_run
+from tests.training.conftest import MODEL, make_run, to_score
 from tests.vocabulary.conftest import LLAMA3_WORDS, byte_level, sentencepiece_v3
 from wake2vec.language import surprisal
 from wake2vec.language.comparison import widening
@@ -24,9 +26,9 @@ from wake2vec.language.surprisal import (
     token_spans,
     word_lines,
 )
-from wake2vec.storage import read_text, write_csv
+from wake2vec.storage import read_text, read_values, write_csv
 from wake2vec.text.corpus import passages_of
-from wake2vec.text.encoding import Encoded
+from wake2vec.text.encoding import Encoded, load_tokenizer
 from wake2vec.text.lexicon import zipf_table
 from wake2vec.text.words import words
 
@@ -171,7 +173,7 @@ def test_the_file_is_read_as_it_was_written(tmp_path):
 @pytest.fixture(scope="module")
 def scored(tmp_path_factory, base, passages):
     """(paths, values of likelihood.json, surprisal.csv) of the base, and of the same with rows."""
-    paths = make_run(tmp_path_factory.mktemp("run"), base, passages, head_too=True)
+    paths = to_score(make_run(tmp_path_factory.mktemp("run"), base, passages, head_too=True))
     of_base = {name: paths[name] for name in ("manifest", "train", "valid")}
     of_base |= {"tokenizer": str(base.parent / "tokenizer.json")}
     model = {name: value for name, value in MODEL.items() if name != "seed"}
@@ -186,6 +188,32 @@ def test_the_mean_is_the_held_out_loss(scored, name):
     assert mean == pytest.approx(values["loss"], abs=1e-6)
     per_passage = frame.groupby("passage")["surprisal"].sum() * np.log(2)
     np.testing.assert_allclose(per_passage, [part["nats"] for part in values["passages"]], rtol=1e-6)
+
+
+def test_entropy_is_over_the_bases_pieces(scored):
+    """Of the first word, whose context is the begin token alone: computed from the model's own logits, form by form."""
+    import torch
+
+    from wake2vec.model.assemble import assemble
+
+    for name in ("base", "init"):
+        paths, _, frame = scored[name]
+        tokenizer = load_tokenizer(Path(paths["tokenizer"]).parent)
+        begin = tokenizer.token_to_id("<s>")
+        causal = assemble(paths["manifest"], rows=paths.get("rows"))
+        with torch.no_grad():
+            p = torch.softmax(causal(input_ids=torch.tensor([[begin]])).logits[0, -1].double(), -1).numpy()
+        if name == "init":
+            injection, base = read_values(paths["injection"]), load_tokenizer(Path(paths["base_tokenizer"]).parent)
+            rows = injection["base_rows"]
+            for form, its in zip(injection["forms"], p[rows:], strict=True):
+                before = "\n" if not form["start"] else "the"
+                whole = base.encode(f"{before} {form['surface']}" if form["start"] else before + form["surface"])
+                p[whole.ids[len(base.encode(before).ids)]] += its
+            assert p[rows:].sum() > 0.01  # or there was nothing to hand on
+            p = p[:rows]
+        assert p.sum() == pytest.approx(1)
+        assert frame["entropy"].iloc[0] == pytest.approx(-(p * np.log2(p)).sum(), abs=1e-4)
 
 
 def test_the_words_are_those_of_the_text_whatever_the_tokenizer(scored):

@@ -1,5 +1,6 @@
 """The chunked loss against torch's own, in value and in gradient."""
 
+import numpy as np
 import pytest
 import torch
 from torch.nn.functional import cross_entropy as reference
@@ -124,6 +125,29 @@ def test_entropies_are_torchs(cap, scale, monkeypatch):
     theirs = torch.distributions.Categorical(logits=z).entropy()
     torch.testing.assert_close(entropies.double(), theirs, atol=1e-5, rtol=0)
     assert not entropies.requires_grad
+
+
+def test_a_new_rows_probability_goes_to_the_piece_that_it_begins_with(monkeypatch):
+    in_chunks([16, 16, 5], monkeypatch)
+    hidden, targets, base, new = problem(tokens=37, base=50, new=23, d=8, dtype=torch.float32)
+    first = torch.arange(23) % 7  # pieces that several begin with, and pieces that none does
+    _, entropies = loss.token_losses_and_entropies(hidden, targets, base, new, None, first)
+    p = torch.softmax(hidden.double() @ torch.cat([base, new]).double().T, -1)
+    merged = torch.stack([p[:, b] + p[:, 50:][:, first == b].sum(-1) for b in range(50)], -1)
+    torch.testing.assert_close(entropies.double(), -(merged * merged.log()).sum(-1), atol=1e-5, rtol=0)
+
+
+def test_more_ways_to_go_on_from_one_piece_are_no_more_entropy():
+    """Rows that are copies of their first piece's take probability from all, and leave the choice of a piece as it is
+    where every piece has as many.
+    """
+    hidden, targets, base, _ = problem(tokens=9, base=50, new=1, d=8, dtype=torch.float32)
+    targets, first = targets % 50, torch.arange(50).repeat(3)
+    alone = loss.token_losses_and_entropies(hidden, targets, base)[1]
+    merged = loss.token_losses_and_entropies(hidden, targets, base, base[first], None, first)[1]
+    torch.testing.assert_close(merged, alone)
+    apart = loss.token_losses_and_entropies(hidden, targets, base, base[first])[1]
+    torch.testing.assert_close(apart, alone + np.log(4))
 
 
 def test_the_entropy_of_no_preference_is_that_of_all_rows():

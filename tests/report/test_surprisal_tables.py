@@ -64,8 +64,9 @@ def make_frames(texts, phases=PHASES, extra=0.0):
                 "punctuation",
             )  # fmt: skip
             part = pd.DataFrame({"passage": number, "start": starts, "word": written, "kind": kind, "surprisal": bits})
-            part = part.assign(entropy=np.where(coined, 8.0, 4.0), entropy_reduction=np.where(row, 5.0, 2.0))
-            part["rows"] = np.where(row & (phase != "base"), "new_seen", "base")
+            mine = row & (phase != "base")
+            part = part.assign(entropy=np.where(coined, 8.0, 4.0), entropy_reduction=np.where(mine, 5.0, 2.0))
+            part["rows"] = np.where(mine, "new_seen", "base")
             parts.append(part.assign(count_train=np.select([row, coined, is_word], [3.0, 1.0, 50.0], np.nan)))
         made[phase] = pd.concat(parts, ignore_index=True)
     return made
@@ -102,6 +103,9 @@ def test_values_by_hand(summary):
     assert summary["p3.surprisal.with_row.mean"] == pytest.approx(8.95)
     assert summary["p3.surprisal.coinage.mean"] == pytest.approx((8.95 + 40.95) / 2)
     assert summary["p3.entropy.with_row.mean"] == 8 and summary["p3.entropy_reduction.with_row.interval"] == [5, 5]
+    assert summary["change.base.p3.entropy_reduction.with_row"] == 3
+    assert summary["change.base.p3.entropy_reduction.plain"] == 0
+    assert "change.init.p3.entropy_reduction.plain" not in summary
     # the same words, so the difference is known without spread, though the words differ by passage
     assert summary["change.base.p3.surprisal.with_row"] == pytest.approx(-32)
     assert summary["change.base.p3.surprisal.with_row.interval"] == pytest.approx([-32, -32])
@@ -113,6 +117,7 @@ def test_tables(summary):
     rows = cells(surprisal_table(summary))
     assert rows[1][:4] == ["coinages with a row (20)", "base model", rows[1][2], "–"] and len(rows) == 1 + 3 * 5
     assert rows[5][1:4] == ["P3", rows[5][2], "−32.00 [−32.00,\u00a0−32.00]"] and rows[5][2].startswith("8.95 [")
+    assert [row[5] for row in rows[1:6]] == ["–"] + 4 * ["+3.00 [+3.00,\u00a0+3.00]"]
     assert cells(counts_table(summary)) == [
         ["Form seen", "3–5"],
         *([label, "8.00 [7.00,\u00a09.00]"] for label in ("initial rows", "P1", "P2", "P3")),
@@ -234,6 +239,8 @@ def test_sentences_say_what_the_intervals_say(results, summary):
     assert "after P3: 20 coinages with a row cost less, 41.0 → 8.9 bits a word (−32.00" in said
     assert "plain words cost not measurably more or less" in said and "2,040 rows at random costs 11.0 bits" in said
     assert "with a row lower it more than plain words do" in entropy_reduction(summary)
+    assert "bits for coinages with a row (against the base model +3.00 [+3.00" in entropy_reduction(summary)
+    assert "(against" not in entropy_reduction({k: v for k, v in summary.items() if "change.base" not in k})
     dearer = replace(results, surprisals=results.surprisals | {"p3": make_frames(make_text(), ("base",), 9.0)["base"]})
     assert "coinages without a row cost more" in surprisal(summarise(dearer))
     assert surprisal({}) == entropy_reduction({}) == ""

@@ -1,6 +1,7 @@
 """A run's files on disk, small enough to train in a second."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -87,6 +88,11 @@ def make_run(folder, manifest, passages, head_too):
         "segmentation": str(folder / "segmentation.jsonl"),
         "morphemes": str(folder / "morphemes.json"),
     }
+
+
+def to_score(run, **published):
+    """The paths that scoring a run takes, with what a phase published."""
+    return run | {"base_tokenizer": str(Path(run["manifest"]).parent / "tokenizer.json")} | published
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.training.conftest import MODEL, SMALL, block
+from tests.training.conftest import MODEL, SMALL, block, to_score
 from wake2vec.bases.checkpoint import base_rows
 from wake2vec.errors import UserError
 from wake2vec.language.likelihood import score_phase
@@ -85,7 +85,7 @@ def test_base_rows_of_an_earlier_phase_stay_with_the_rows(run, tmp_path):
         np.testing.assert_array_equal(states["final"]["rows"][name], rows[name])
     save_arrays(tmp_path / "rows3.safetensors", states["best"]["rows"])
     scored = score_phase(
-        run | {"rows": str(tmp_path / "rows3.safetensors")}, {k: v for k, v in MODEL.items() if k != "seed"}
+        to_score(run, rows=str(tmp_path / "rows3.safetensors")), {k: v for k, v in MODEL.items() if k != "seed"}
     )
     assert scored["bits_per_byte"] == pytest.approx(values["best_heldout_bits_per_byte"], abs=1e-6)
 
@@ -131,7 +131,7 @@ def test_p2_trains_adapters_only_and_reloads_exactly(run, p2_block, tmp_path):
     assert values["final_train_loss"] < values["first_train_loss"]
     assert all("lora_" in name for name in load_arrays(out))
     # what the history says of the kept state is what the published files score
-    scored = score_phase(run | {"adapter": str(out)}, {k: v for k, v in MODEL.items() if k != "seed"})
+    scored = score_phase(to_score(run, adapter=str(out)), {k: v for k, v in MODEL.items() if k != "seed"})
     assert scored["bits_per_byte"] == pytest.approx(values["best_heldout_bits_per_byte"], abs=1e-6)
 
 
@@ -158,7 +158,7 @@ def test_p2_full_trains_the_body_and_leaves_the_rows(run, tmp_path):
     values, _ = phases.adapter_phase(run, block(Adapter, kind="full"), MODEL, tmp_path / "state", out)
     names = load_arrays(out)
     assert any("mlp" in name for name in names) and not any("embed" in name or "lm_head" in name for name in names)
-    scored = score_phase(run | {"body": str(out)}, {k: v for k, v in MODEL.items() if k != "seed"})
+    scored = score_phase(to_score(run, body=str(out)), {k: v for k, v in MODEL.items() if k != "seed"})
     assert scored["bits_per_byte"] == pytest.approx(values["best_heldout_bits_per_byte"], abs=1e-6)
 
 
@@ -300,7 +300,7 @@ def test_p3_can_train_the_adapters_too(run, p2_block, tmp_path):
     save_arrays(tmp_path / "rows3.safetensors", states["best"]["rows"])
     save_arrays(tmp_path / "adapter3.safetensors", states["best"]["adapter"])
     files = with_adapter | {"rows": str(tmp_path / "rows3.safetensors"), "body": str(tmp_path / "adapter3.safetensors")}
-    scored = score_phase(files, {k: v for k, v in MODEL.items() if k != "seed"})
+    scored = score_phase(to_score(files), {k: v for k, v in MODEL.items() if k != "seed"})
     assert scored["bits_per_byte"] == pytest.approx(values["best_heldout_bits_per_byte"], abs=1e-6)
 
 

@@ -1,5 +1,5 @@
 """What words cost: surprisal by Zipf rank in English, by phase, and of coinages by how often training showed them; and
-what they settle, the reduction of the next token's entropy, which compares only among phases that share a tokenizer.
+what they settle, the reduction of the entropy of the base piece that comes next.
 
 Every mark is a mean over the words of the held-out text that fall into its bin, with a 95 % interval over passages. The
 words are the same at every phase; which of them have a row is the last phase's to say.
@@ -67,10 +67,9 @@ def draw_surprisal(frames: Mapping[str, Any], *, width: float = WIDTH, font_size
         below = _by_rank(panels["rank"], frames, masks, looks, "surprisal")
         panels["rank"].set(yscale="log", ylabel="bits a word (log)")
         marks.heading(panels["rank"], "Surprisal by Zipf rank", below)
-        injected = {phase: look for phase, look in looks.items() if phase != "base" or len(frames) == 1}
-        _by_rank(panels["entropy"], frames, masks, injected, "entropy_reduction")
+        _by_rank(panels["entropy"], frames, masks, looks, "entropy_reduction")
         panels["entropy"].set(ylabel="bits a word")
-        marks.heading(panels["entropy"], "Entropy reduction by Zipf rank", "phases that share a tokenizer")
+        marks.heading(panels["entropy"], "Entropy reduction by Zipf rank", "of the next base piece")
         entries = _by_phase(panels["phase"], frames, masks)
         _by_count(panels["count"], panels["phase"], frames, masks, looks)
         for axes in panels.values():

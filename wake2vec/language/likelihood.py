@@ -11,6 +11,7 @@ import math
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import numpy as np
 from wake2vec.errors import UserError, out_of_memory
 from wake2vec.language.comparison import ratio
 from wake2vec.storage import read_text, read_values, sha256
-from wake2vec.text.encoding import Encoded, begin_id, encode_corpus, load_tokenizer
+from wake2vec.text.encoding import Encoded, begin_id, encode_corpus, first_pieces, load_tokenizer
 from wake2vec.text.words import COUNTS
 
 BATCH_TOKENS = 4096  # in one forward pass
@@ -49,12 +50,20 @@ def token_nats(causal, encoded: Encoded, begin: int, context: int, stride: int) 
 
 
 def nats_and_entropies(
-    causal, encoded: Encoded, begin: int, context: int, stride: int
+    causal, encoded: Encoded, begin: int, context: int, stride: int, first: np.ndarray | None = None
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """`token_nats`, and in the same pass the entropy in nats of the distribution that each token was drawn from."""
+    """`token_nats`, and in the same pass the entropy in nats of the base piece that came next.
+
+    first: the base piece that each new row's text begins with (`encoding.first_pieces`).
+    """
+    import torch
+
     from wake2vec.model.loss import token_losses_and_entropies
 
-    nats, entropies = _of_every_token(causal, encoded, begin, context, stride, token_losses_and_entropies)
+    device = causal.get_input_embeddings().weight.device
+    pieces = None if first is None else torch.from_numpy(first).to(device)
+    score = partial(token_losses_and_entropies, first=pieces)
+    nats, entropies = _of_every_token(causal, encoded, begin, context, stride, score)
     return nats, entropies
 
 
@@ -181,7 +190,9 @@ def bits_per_byte(nats: list[np.ndarray], encoded: Encoded) -> float:
 
 @dataclass(frozen=True)
 class Scored:
-    """What a model says of the held-out text, token by token: nats and entropies [tokens] a passage, in nats."""
+    """What a model says of the held-out text, token by token: nats, and entropies of the base piece that came next,
+    [tokens] a passage, in nats.
+    """
 
     nats: list[np.ndarray]
     entropies: list[np.ndarray]
@@ -194,7 +205,10 @@ def score_text(paths: Mapping[str, str], settings: Mapping[str, Any]) -> Scored:
     """Score valid.txt with a model as it is at a phase; arguments as those of `score_phase`."""
     from wake2vec.model.assemble import assemble
 
-    injection = read_values(paths["injection"]) if "injection" in paths else {"forms": []}
+    injection, first = {"forms": []}, None
+    if "injection" in paths:
+        injection = read_values(paths["injection"])
+        first = first_pieces(load_tokenizer(Path(paths["base_tokenizer"]).parent), injection["forms"])
     folder = Path(paths["tokenizer"]).parent
     encoded = encode_corpus(load_tokenizer(folder), read_text(paths["valid"]))
     causal = assemble(
@@ -203,7 +217,7 @@ def score_text(paths: Mapping[str, str], settings: Mapping[str, Any]) -> Scored:
         **{name: settings[name] for name in ("head", "precision", "quantisation")},
     )
     context, stride = settings["evaluation"]["context"], settings["evaluation"]["stride"]
-    nats, entropies = nats_and_entropies(causal, encoded, begin_id(folder), context, stride)
+    nats, entropies = nats_and_entropies(causal, encoded, begin_id(folder), context, stride, first)
     rows = injection["base_rows"] if "base_rows" in injection else read_values(paths["manifest"])["rows"]
     return Scored(nats, entropies, encoded, injection["forms"], rows)
 
@@ -211,8 +225,8 @@ def score_text(paths: Mapping[str, str], settings: Mapping[str, Any]) -> Scored:
 def score_phase(paths: Mapping[str, str], settings: Mapping[str, Any], scored: Scored | None = None) -> dict[str, Any]:
     """The values of likelihood.json for a model as it is at a phase, scored now or (`scored`) before.
 
-    paths: manifest, tokenizer, valid, and what the model has of injection, rows, adapter, body. settings: head,
-    precision, quantisation, evaluation.
+    paths: manifest, tokenizer, valid, and what the model has of injection (with base_tokenizer), rows, adapter, body.
+    settings: head, precision, quantisation, evaluation.
     """
     scored = scored or score_text(paths, settings)
     evaluation = settings["evaluation"]

@@ -1,12 +1,14 @@
 """Surprisal and entropy reduction of every word of the held-out text: the lines of surprisal.csv.
 
     surprisal(w)         = Σ -log2 p(token | context)  over the tokens of w             (Hale 2001; Smith & Levy 2013)
-    entropy(w)           = H before w = -Σ_v p(v | context) log2 p(v | context)         of the next token, in bits
+    entropy(w)           = H before w = -Σ_b p(b | context) log2 p(b | context)         of the next base piece, in bits
     entropy_reduction(w) = max(0, H before w - H after w)                               (Hale 2003, 2006)
 
 H is that of the next *token*, as Lowder et al. (2018) use it, not that of whole continuations; H after w is H before
-the token that follows w's last. Neither compares between models whose tokenizers differ. Surprisal does: whatever the
-tokenizer, the words of a text cost together what the text costs.
+the token that follows w's last. It is taken over the pieces b of the base tokenizer, whatever the model: the
+probability of a new token goes to the piece that its text begins with, so that a vocabulary with more ways to go on is
+not the more uncertain for that, and base and injected models of one base compare. So does surprisal, between any two:
+whatever the tokenizer, the words of a text cost together what the text costs.
 
 One line a word (`words.WORD`), and one for each run of other characters without white space (punctuation, figures,
 signs: kind `punctuation`), in the text's order: the lines are those of the text, the same for every model. Every token

@@ -103,9 +103,13 @@ def token_losses(hidden, targets, base, new=None, cap=None) -> torch.Tensor:
 
 
 @torch.no_grad()
-def token_losses_and_entropies(hidden, targets, base, new=None, cap=None) -> tuple[torch.Tensor, torch.Tensor]:
-    """`token_losses`, and in the same pass the entropy -Σ p log p of each token's whole distribution, in nats.
+def token_losses_and_entropies(
+    hidden, targets, base, new=None, cap=None, first=None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """`token_losses`, and in the same pass the entropy -Σ p log p of the base piece that comes next, in nats.
 
+    first: the base row [new rows] of the piece that each new token's text begins with, to which its probability goes,
+    so that the entropy compares with a model that has no new rows; without it every new row is a choice by itself.
     Both [tokens], float32. No gradient; of the logits no more than a chunk is there at a time.
     """
     losses = torch.empty(len(targets), dtype=torch.float32, device=hidden.device)
@@ -113,6 +117,9 @@ def token_losses_and_entropies(hidden, targets, base, new=None, cap=None) -> tup
     for part, z in _chunks(len(targets), base, new):
         _fill_logits(z, hidden[part], base, new, cap)
         losses[part] = _softmax_losses(z, targets[part])
+        if new is not None and first is not None:
+            coined = z[:, len(base) : _vocabulary(base, new)]
+            z = z[:, : len(base)].scatter_add_(1, first.expand(len(z), -1), coined)
         entropies[part] = torch.special.entr(z, out=z).sum(-1)
     return losses, entropies
 

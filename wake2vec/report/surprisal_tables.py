@@ -41,7 +41,7 @@ EDGES = (1, 2, 4, 8, 16, 32)  # bits at which the shade of a word changes: the t
 
 
 def surprisal_table(summary: Summary) -> str:
-    """Mean surprisal of coinages and plain words by phase, its difference to the base model, and entropy reduction."""
+    """Mean surprisal and entropy reduction of coinages and plain words by phase, and differences to the base model."""
     rows = []
     for group, label in GROUPS.items():
         for phase in phases_with(summary, f"surprisal.{group}.mean"):
@@ -53,17 +53,18 @@ def surprisal_table(summary: Summary) -> str:
                     f"{label} ({count(summary[f'words.{group}'])})",
                     LABELS[phase],
                     bits if phase == "base" else marked(bits, summary),
-                    marked(change(summary, phase, group), summary),
+                    marked(change(summary, phase, f"surprisal.{group}"), summary),
                     with_interval(summary[f"{reduced}.mean"], summary[f"{reduced}.interval"], 2),
+                    change(summary, phase, f"entropy_reduction.{group}"),
                 ]
             )
-    header = ["Words", "Phase", "Surprisal", "Against the base model", "Entropy reduction"]
-    return table(header, once(rows), "llrrr") if rows else NOTHING_MEASURED
+    header = ["Words", "Phase", "Surprisal", "Against the base model", "Entropy reduction", "Against the base model"]
+    return table(header, once(rows), "llrrrr") if rows else NOTHING_MEASURED
 
 
-def change(summary: Summary, phase: str, group: str) -> str:
+def change(summary: Summary, phase: str, of: str) -> str:
     """Difference in bits a word to the base model, with its interval; an en dash where there is none."""
-    name = f"change.base.{phase}.surprisal.{group}"
+    name = f"change.base.{phase}.{of}"
     value = summary.get(name)
     return NOTHING if value is None else in_bits(value, summary[f"{name}.interval"])
 
@@ -163,8 +164,11 @@ def entropy_reduction(summary: Summary) -> str:
         name = f"{last}.entropy_reduction.{group}"
         if summary.get(f"{name}.mean") is not None:
             bounds[group] = summary[f"{name}.interval"]
-            parts.append(f"{with_interval(summary[f'{name}.mean'], bounds[group], 2)} bits for {label}")
-    sentence = f"A word lowers the entropy of the next token {when(last)}, rises counted as 0, by {several(parts)}."
+            against = change(summary, last, f"entropy_reduction.{group}")
+            against = "" if against == NOTHING else f" (against the base model {against})"
+            parts.append(f"{with_interval(summary[f'{name}.mean'], bounds[group], 2)} bits for {label}{against}")
+    lowered = f"A word lowers the entropy of the next base piece {when(last)}, rises counted as 0,"
+    sentence = f"{lowered} by {several(parts)}."
     if bounds.get("with_row") and bounds.get("plain"):
         (low, high), (plain_low, plain_high) = bounds["with_row"], bounds["plain"]
         more = "more" if low > plain_high else "less" if high < plain_low else "not clearly more or less"

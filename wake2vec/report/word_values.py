@@ -6,6 +6,7 @@
     {phase}.entropy_reduction.{group}.mean, .interval        bits a word
     change.{before}.{after}.surprisal.{group}, … .interval   difference on the same words: to the base model, to the
                                                              phase before, and of the last phase to the initial rows
+    change.base.{after}.entropy_reduction.{group}, …         the same of entropy reduction, to the base model
     change.{before}.{after}.surprisal.with_row.{count}, …    the same, of words that the training text has so often
     words.plain_with_row                                     plain words that a new token writes, wholly or not
     passages.words.{group}, {phase}.passages.bits.{group}    sums over passages, by which the paper compares models
@@ -49,9 +50,11 @@ def summarise_words(frames: Mapping[str, pd.DataFrame], rng: np.random.Generator
     seen = {f"with_row.{name}": mask for name, mask in by_count(first, masks["with_row"]).items()}
     values |= {f"words.{name}": int(mask.sum()) for name, mask in seen.items()}
     for before, after in compared_phases(list(frames)):
-        for group, mask in (masks | seen).items():
-            change = mean_of(frames[after], mask, "surprisal", rng, frames[before])
-            values |= _named(f"change.{before}.{after}.surprisal.{group}", change)
+        asked = [("surprisal", masks | seen), ("entropy_reduction", masks if before == "base" else {})]
+        for column, groups in asked:
+            for group, mask in groups.items():
+                change = mean_of(frames[after], mask, column, rng, frames[before])
+                values |= _named(f"change.{before}.{after}.{column}.{group}", change)
     return values
 
 

@@ -4,8 +4,10 @@ Nothing but the `tokenizers` library is needed, so that jobs without a model nee
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tokenizers import Tokenizer
@@ -13,6 +15,7 @@ from tokenizers import Tokenizer
 from wake2vec.text.corpus import passages_of
 
 BATCH = 512  # texts encoded at once
+LINE = "\n"  # what stands before a bare form: no base tokenizer joins it to a word
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,18 @@ def encode(tokenizer: Tokenizer, texts: list[str]) -> Encoded:
 def encode_corpus(tokenizer: Tokenizer, text: str) -> Encoded:
     """Encode the passages of a corpus text (train.txt or valid.txt)."""
     return encode(tokenizer, passages_of(text))
+
+
+def first_pieces(tokenizer: Tokenizer, forms: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """The base piece that each form (of injection.json) begins with, the space before it included: ids [forms]."""
+    found = np.zeros(len(forms), np.int64)
+    for start, before in ((True, "a"), (False, LINE)):
+        which = [i for i, form in enumerate(forms) if form["start"] == start]
+        texts = [before + " " * start + forms[i]["surface"] for i in which]
+        encodings = tokenizer.encode_batch(texts, add_special_tokens=False)
+        first = [next(i for i, (_, end) in zip(e.ids, e.offsets, strict=True) if end > len(before)) for e in encodings]
+        found[which] = first
+    return found
 
 
 def blocks(encoded: Encoded, begin: int, length: int) -> np.ndarray:

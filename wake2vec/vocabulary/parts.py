@@ -13,8 +13,7 @@ from scipy.sparse import csr_array
 from tokenizers import Tokenizer
 
 from wake2vec.storage import read_jsonl
-
-LINE = "\n"  # what stands before a bare form: no base tokenizer joins it to a word
+from wake2vec.text.encoding import LINE
 
 
 def pieces_of(tokenizer: Tokenizer, texts: Sequence[str], start: bool = True) -> list[list[int]]:
