@@ -403,6 +403,26 @@ def test_samples_that_are_all_too_short_leave_no_group(files):
     assert values["groups"] == values["landmarks"] == values["samples"] == [] and values["short"] == 1
 
 
+@pytest.mark.parametrize("single", [[], ["plain"], ["wake", "plain"]])
+def test_deltas_need_two_held_out_passages_of_each_language(made, files, single):
+    paths = files([sample(made.wake[0][0][:25]), sample(made.wake[0][1][:25])])
+    for language, (_, held_out) in (("wake", made.wake), ("plain", made.plain)):
+        if language in single:
+            name = "valid" if language == "wake" else "plain_valid"
+            write_text(paths[name], " ".join(word for text in held_out for word in text) + "\n")
+    values = measure_phase(paths, SETTINGS)
+    assert values["single"] == single
+    for measured in ({n: v["value"] for n, v in values["groups"][0]["values"].items()}, values["samples"][0]):
+        assert np.isfinite([measured[name] for name in OF_PIECES]).all()
+        known = [name for name in register.OF_POOLS if np.isfinite(measured[name])]
+        languages = [language for language in ("wake", "plain") if language not in single]
+        assert (
+            known == list(register.OF_POOLS)
+            or single
+            and known == [f"{delta}_{language}" for delta in ("burrows", "cosine") for language in languages]
+        )
+
+
 def test_the_built_in_plain_text_is_plain():
     training, held_out = register.built_in_plain()
     assert 3.5 < len(training) / len(held_out) < 4.5

@@ -21,6 +21,7 @@ def make_register(phase="p1", temperatures=(0.5, 1.0), samples=24, plain="plain"
         "copied_run": 5,
         "frequent": 150,
         "plain": plain,
+        "single": [],
         "short": 1,
         "groups": groups,
         "landmarks": [

@@ -126,7 +126,11 @@ def test_the_plain_english_is_named():
     assert "the corpus “my <b>”" in compared_with(summarise(results(p1=make_register(plain="my <b>"))))
     built_in = compared_with(summarise(results(p1=make_register(plain=None), p3=make_register())))
     assert "2 samples were shorter" in built_in
-    assert compared_with(summarise(results())) == ""
+    assert compared_with(summarise(results())) == "" and "single" not in built_in
+    alone = {"single": ["plain"]} | {"groups": make_register()["groups"]}
+    assert "Of plain English a single passage is held out, and the Deltas" in compared_with(
+        summarise(results(p1=make_register() | alone))
+    )
     assert "testbed" in compared_with(summarise(results(p1=make_register(plain=None))))
 
 

@@ -346,6 +346,7 @@ def measure_phase(paths: Mapping[str, str], settings: Mapping[str, Any]) -> dict
         "copied_run": COPIED,
         "frequent": len(instrument.scale.words),
         "plain": settings["plain"],
+        "single": [language for language, texts in instrument.held_out.items() if len(texts) == 1],
         "short": len(samples) - len(long),
         "groups": groups,
         "landmarks": [{"samples": number} | found for number, found in landmarks.items()],

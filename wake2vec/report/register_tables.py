@@ -102,6 +102,7 @@ def summarise_register(results: Results) -> dict[str, Any]:
             continue
         name = f"{phase}.register"
         values |= {"register.plain": register["plain"], "register.words": register["words"]}
+        values["register.single"] = register.get("single", [])
         values |= {"register.copied_run": register["copied_run"], "register.frequent": register["frequent"]}
         values |= {f"{name}.temperature": group["temperature"], f"{name}.samples": group["samples"]}
         values[f"{name}.short"] = register["short"]
@@ -244,7 +245,9 @@ def sample_lines(results: Results, phase: str) -> dict[int, str]:
     named = {name: label for name, label in PER_SAMPLE.items() if tried.get(name, True)}
     return {
         sample["sample"]: f"of its first {count(register['words'])} words: "
-        + " · ".join(label.format(show(name, sample[name])) for name, label in named.items() if name in sample)
+        + " · ".join(
+            label.format(show(name, sample[name])) for name, label in named.items() if sample.get(name) is not None
+        )
         for sample in register.get("samples") or []
     }
 
@@ -337,6 +340,12 @@ def compared_with(summary: Summary) -> str:
     )
     short = sum(summary[f"{phase}.register.short"] for phase in phases_with(summary, "register.samples"))
     left = "" if not short else f" {count(short)} samples were shorter and are left out."
+    if summary["register.single"]:
+        named = [{"wake": "the run’s text", "plain": "plain English"}[of] for of in summary["register.single"]]
+        left += (
+            f" Of {several(named)} a single passage is held out, and the Deltas, which compare with passages "
+            "drawn from several, are not measured."
+        )
     return (
         f"Plain English is here {text}. Everything is measured in pieces of "
         f"{count(summary['register.words'])} words; copied is what stands in runs of "
