@@ -26,7 +26,7 @@ def corpora_of_kind(kind):
 
 def model_of(wildcards):
     if wildcards.model not in RUNS:
-        raise WorkflowError(configuration.unknown_model(wildcards.model, study))
+        raise WorkflowError(configuration.unknown_target(f"results/{wildcards.model}", study.models))
     return RUNS[wildcards.model]
 
 
@@ -305,6 +305,8 @@ def p3_trains_adapters(name):
 
 def runs_of_sweep(wildcards):
     """Run -> (term, λ) of a sweep, the run with no term first."""
+    if wildcards.sweep not in study.sweeps:
+        raise WorkflowError(configuration.unknown_target(f"results/sweeps/{wildcards.sweep}", study.sweeps))
     return sweeps.runs_of(wildcards.sweep, study)
 
 

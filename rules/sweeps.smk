@@ -9,8 +9,6 @@ rule sweep:
         "results/sweeps/{sweep}/logs/sweep.log",
     benchmark:
         "results/sweeps/{sweep}/benchmarks/sweep.tsv"
-    wildcard_constraints:
-        sweep=names(study.sweeps),
     conda:
         "../envs/wake2vec.yaml"
     resources:
@@ -35,8 +33,6 @@ rule figure_sweep:
         "results/sweeps/{sweep}/logs/figure_sweep.log",
     benchmark:
         "results/sweeps/{sweep}/benchmarks/figure_sweep.tsv"
-    wildcard_constraints:
-        sweep=names(study.sweeps),
     conda:
         "../envs/wake2vec.yaml"
     params:

@@ -194,9 +194,9 @@ def _layers(section: str, name: str, sections: Mapping[str, Any]) -> list[tuple[
     return [*below, *chain]
 
 
-def unknown_model(name: str, study: Study) -> str:
-    """What to say when a target names a model that is not configured."""
-    return unknown(f"results/{name}", name, study.models)
+def unknown_target(folder: str, configured: Mapping[str, Any]) -> str:
+    """What to say when a target lies in the folder of a model or sweep that is not configured."""
+    return unknown(folder, folder.split("/")[-1], configured)
 
 
 def _broken_references(study: Study) -> list[str]:

@@ -42,9 +42,12 @@ def test_a_missing_book_is_explained_with_its_key(fresh):
     assert "most recent call last" not in words
 
 
-def test_an_unknown_model_is_refused_with_a_guess(fresh):
-    said = fresh.snakemake("-n", "results/tinny/report.html", check=False)
-    assert said.returncode and 'Did you mean "tiny"?' in said.stdout + said.stderr
+@pytest.mark.parametrize("target", ["tinny/report.html", "sweeps/lambdaz/sweep.svg", "sweeps/lambdaz/sweep.md"])
+def test_an_unknown_model_or_sweep_is_refused_with_a_guess(fresh, target):
+    fresh.configure({"sweeps": {"lambdas": {"model": "tiny", "terms": {"norm": [1]}}}})
+    said = fresh.snakemake("-n", f"results/{target}", check=False)
+    guessed = "tiny" if target.startswith("tinny") else "lambdas"
+    assert said.returncode and f'Did you mean "{guessed}"?' in said.stdout + said.stderr
 
 
 def test_a_wrong_configuration_is_refused_before_any_job(fresh):
