@@ -202,6 +202,35 @@ def test_forms_that_fire_too_seldom_get_no_row(base_tokenizer, passages):
     assert any(r["word"] == "neverseen" and "min_fires 2" in r["reason"] for r in values["not_injectable"])
 
 
+def test_a_rare_form_takes_no_occurrence_from_a_word_inside_of_it(base_tokenizer):
+    """As often as it is with the longer word off the list."""
+    text = ["the moonx ran to the moonx's river, on moonx's-riverx-run, moonx's-riverx"]
+    listed = {word: [word] for word in ("moonx", "moonx's", "moonx's-riverx-run", "moonx's-riverx")}
+
+    def rows(words, min_fires):
+        found = inject(base_tokenizer, ROWS, {word: listed[word] for word in words}, text, [], min_fires=min_fires)[1]
+        return {(form["form"], form["count_train"]) for form in found["forms"]}, found["not_injectable"]
+
+    alone, _ = rows(["moonx"], 4)
+    assert alone == {("▁moonx", 4)}
+    assert rows(["moonx", "moonx's", "moonx's-riverx-run"], 4)[0] == alone
+    assert rows(["moonx", "moonx's-riverx-run"], 2)[0] == alone
+    both, refused = rows(listed, 2)  # the longest goes first, and leaves its occurrence to the next
+    assert both == {("▁moonx", 2), ("▁moonx's-riverx", 2)}
+    assert {entry["reason"] for entry in refused if entry["form"] == "▁moonx's"} == {
+        '"▁moonx\'s" fires 1 < min_fires 2 times in the training text'
+    }
+
+
+def test_a_token_added_later_takes_no_row_of_a_padded_matrix(base_tokenizer, passages):
+    for match in ("word", "substring"):
+        tokenizer, values = inject(base_tokenizer, ROWS, COINAGES, passages, [], match, min_fires=0)
+        assert tokenizer.get_vocab_size() == ROWS + len(values["forms"])
+        tokenizer.add_special_tokens(["[PAD]"])
+        assert tokenizer.token_to_id("[PAD]") == ROWS + len(values["forms"])
+        assert "moonbread" in tokenizer.decode(tokenizer.encode("the moonbread ran").ids)
+
+
 def test_forms_the_base_has_are_reused(base_tokenizer, passages):
     _, values = inject(base_tokenizer, ROWS, {"the": ["the"]}, passages, [], min_fires=0)
     assert any(

@@ -31,7 +31,11 @@ def merged(rng, alphabet, forbidden):
         if a + b not in pool and (rng.random() < rare or not forbidden(a, b)):
             merges.append((a, b))
             pool.append(a + b)
-    return merges, [e for e in ("abc.g", f"{alphabet[0]}gg", "c2c", "ég") if e not in pool and rng.random() < 0.2]
+    return merges, [
+        e
+        for e in ("abc.g", "bc.g", "c.g", f"{alphabet[0]}gg", "gg", "c2c", "ég")
+        if e not in pool and rng.random() < 0.2
+    ]
 
 
 def sentencepiece(rng):

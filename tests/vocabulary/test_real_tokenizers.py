@@ -49,14 +49,26 @@ def test_every_form_is_a_row_or_is_reused(family, wake_words):
     assert missing <= {entry["word"] for entry in values["not_injectable"]}
     assert len(missing) == 0
     assert [form["id"] for form in values["forms"]] == list(range(rows, rows + len(values["forms"])))
-    assert tokenizer.get_vocab_size() == base.get_vocab_size() + len(values["forms"])
+    assert tokenizer.get_vocab_size() == rows + len(values["forms"])
+
+
+def test_what_looks_like_a_space_is_none_where_bytes_are_spelled(family, wake_words):
+    """▁ is how SentencePiece writes a space, and a sign like others to a byte-level base."""
+    _, base, tokenizer, _, rows = family
+    cut = [word for word in wake_words if not word.isalpha()]
+    texts = [f"{before}▁{word}" for word in cut for before in (",c", "x ", "(")]
+    kept = [(text, found) for text, found in zip(texts, ids(tokenizer, texts), strict=True) if max(found) < rows]
+    assert [found for _, found in kept] == ids(base, [text for text, _ in kept])
 
 
 def test_every_token_of_the_base_keeps_its_id(family):
-    _, base, tokenizer, values, _ = family
+    _, base, tokenizer, values, rows = family
     before, after = base.get_vocab(), tokenizer.get_vocab()
     assert before == {token: after[token] for token in before} and set(ADDED) <= before.keys()
-    assert len(set(after.values())) == len(after) == len(before) + len(values["forms"])
+    assert sorted(after.values()) == list(range(rows + len(values["forms"])))  # a token for every row
+    assert rows - len(before) == PADDING
+    spelled = [f"<no piece {rows - 1}>", f"a <no piece {rows - 1}> riverine", f"<no\u2581piece\u2581{rows - 1}>"]
+    assert ids(tokenizer, spelled) == ids(base, spelled)
     text = "<|begin_of_text|>the <|im_start|>riverrun<|end_of_text|>"
     assert not set(map(base.token_to_id, ADDED)) - set(tokenizer.encode(text).ids)
     assert tokenizer.decode(tokenizer.encode(text).ids, skip_special_tokens=False) == base.decode(

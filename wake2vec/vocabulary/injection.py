@@ -9,23 +9,28 @@ A word stands between characters that are no letters, digits or marks. A byte-le
 cuts text into words of its own before anything can be matched; what it holds to be a whole word is one here too, so
 that in "riverrun2" it is `riverrun`, as the base makes it `riverrun` and `2`.
 
-New ids begin where the base *matrix* ends, which in a padded vocabulary is past the tokenizer's last id.
+New ids begin where the base *matrix* ends, which in a padded vocabulary is past the tokenizer's last id. The ids
+between get entries that no text can spell: libraries count a tokenizer's entries where they want its last id, and would
+give the next added token the id of a new row, or cut new rows off the matrix.
 """
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
+from itertools import combinations
 from typing import Any
 
 import numpy as np
+import regex
 from tokenizers import Tokenizer
 
 from wake2vec.errors import UserError
 from wake2vec.storage import read_jsonl, read_text, read_values
 from wake2vec.text.corpus import passages_of
 from wake2vec.text.encoding import encode
-from wake2vec.vocabulary.isolation import SPACE, is_byte_level, isolating, steps_of
+from wake2vec.vocabulary.isolation import SPACE, WORD, is_byte_level, isolating, steps_of
 
+CHUNK = regex.compile(rf"{WORD}+|.")  # of a form, where a word may begin or end
 # GPT-2's alphabet: printable Latin-1 stands for itself, the other bytes are written from U+0100 on, in order
 _PRINTED = {*range(33, 127), *range(161, 173), *range(174, 256)}
 _BYTES = dict(zip(sorted(set(range(256)) - _PRINTED), range(256, 512), strict=False))
@@ -79,17 +84,20 @@ def inject(
         if not all(whole):
             forms = [form for form, ok in zip(forms, whole, strict=True) if ok]
             tokenizer = build(base, spec, base_rows, forms)
-    counts, shown = (_fires(tokenizer, base_rows, len(forms), texts) for texts in (train, sentences))
-    reasons = [_too_rare(*about, min_fires, coined) for about in zip(forms, counts, shown, strict=True)]
-    if any(reasons):
-        refused += [
-            {"word": form["word"], "form": form["form"], "reason": reason}
-            for form, reason in zip(forms, reasons, strict=True)
-            if reason
-        ]
-        forms = [form for form, reason in zip(forms, reasons, strict=True) if not reason]
-        tokenizer = build(base, spec, base_rows, forms)
+    while True:
         counts, shown = (_fires(tokenizer, base_rows, len(forms), texts) for texts in (train, sentences))
+        reasons = [_too_rare(*about, min_fires, coined) for about in zip(forms, counts, shown, strict=True)]
+        if not any(reasons):
+            break
+        rare = {row: reason for row, reason in enumerate(reasons) if reason}
+        # what stands inside of another ("andrée" in "andrée's") is judged when that one no longer takes its occurrences
+        first = _hiding({forms[row]["surface"] for row in rare if counts[row]}, {forms[row]["surface"] for row in rare})
+        leaving = {row for row in rare if not first or forms[row]["surface"] in first}
+        refused += [
+            {"word": forms[row]["word"], "form": forms[row]["form"], "reason": rare[row]} for row in sorted(leaving)
+        ]
+        forms = [form for row, form in enumerate(forms) if row not in leaving]
+        tokenizer = build(base, spec, base_rows, forms)
     forms = [
         form | ({"count_synthetic": int(n)} if form["word"] in coined else {})
         for form, n in zip(forms, shown, strict=True)
@@ -126,6 +134,21 @@ def _too_rare(form: Mapping[str, Any], in_text: int, shown: int, min_fires: int,
     return None
 
 
+def _hiding(fired: set[str], rare: set[str]) -> set[str]:
+    """Of the surfaces that fired, those inside of which rare ones stand as words, but for what stands inside of these.
+
+    >>> _hiding({"a-b-c", "a-b", "c", "d-e"}, {"a-b-c", "a-b", "c", "d-e"})
+    {'a-b-c'}
+    """
+    inside = {}
+    for surface in fired:
+        chunks = CHUNK.findall(surface)
+        spans = combinations(range(len(chunks) + 1), 2)
+        inside[surface] = {"".join(chunks[i:j]) for i, j in spans} & rare - {surface}
+    hiding = {surface for surface, others in inside.items() if others}
+    return hiding.difference(*(inside[surface] for surface in hiding))
+
+
 def _with_ids_kept(spec: dict[str, Any]) -> dict[str, Any]:
     """A base's tokenizer.json whose model has its added tokens as well ("<|begin_of_text|>", "<|im_start|>").
 
@@ -134,6 +157,13 @@ def _with_ids_kept(spec: dict[str, Any]) -> dict[str, Any]:
     """
     added = {token["content"]: token["id"] for token in spec["added_tokens"]}
     return spec | {"model": spec["model"] | {"vocab": spec["model"]["vocab"] | added}}
+
+
+def _filled(spec: dict[str, Any], base_rows: int) -> dict[str, int]:
+    """The model's vocabulary, with an entry for every id of the base matrix that has none. A space is in no piece."""
+    vocabulary = spec["model"]["vocab"]
+    unused = set(range(base_rows)).difference(vocabulary.values())
+    return vocabulary | {f"<no piece {number}>": number for number in sorted(unused)}
 
 
 def not_coming_back(tokenizer: Tokenizer, passages: list[str]) -> int:
@@ -187,7 +217,7 @@ def _with_whole_words(base: Tokenizer, spec: dict[str, Any], base_rows: int, for
         return base
     text_of = _text_of(base, spec)
     texts = [(text_of(form["surface"], form["start"]), form["start"]) for form in forms]
-    vocabulary = spec["model"]["vocab"] | {form["form"]: base_rows + row for row, form in enumerate(forms)}
+    vocabulary = _filled(spec, base_rows) | {form["form"]: base_rows + row for row, form in enumerate(forms)}
     model = spec["model"] | {"vocab": vocabulary, "ignore_merges": True}
     return Tokenizer.from_str(json.dumps(spec | {"pre_tokenizer": isolating(base, spec, texts), "model": model}))
 
@@ -216,7 +246,7 @@ def _with_added_tokens(base: Tokenizer, spec: dict[str, Any], base_rows: int, fo
         for row, form in enumerate(forms)
     ]
     # an added token takes its id from the model's vocabulary, or else the next one, whatever is written beside it
-    vocabulary = spec["model"]["vocab"] | {token["content"]: token["id"] for token in added}
+    vocabulary = _filled(spec, base_rows) | {token["content"]: token["id"] for token in added}
     model = spec["model"] | {"vocab": vocabulary}
     return Tokenizer.from_str(json.dumps(spec | {"added_tokens": spec["added_tokens"] + added, "model": model}))
 

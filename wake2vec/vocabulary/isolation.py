@@ -32,7 +32,7 @@ SPACE = "▁"
 # a form's boundary: no letter, digit or mark beside it. An apostrophe or hyphen is one ("riverrun's" is riverrun + 's),
 # unless the list has the longer word, which then wins
 NOT_AFTER = rf"(?<![\p{{L}}\p{{M}}\p{{N}}{SPACE}])"
-MARK = r"[^\r\n \p{L}\p{M}\p{N}]"  # what a byte-level base may join to a word that follows
+MARK = rf"[^\r\n \p{{L}}\p{{M}}\p{{N}}{SPACE}]"  # what a byte-level base may join to a word that follows
 NOT_BEFORE = r"(?![\p{L}\p{M}\p{N}])"
 WORD = r"[\p{L}\p{M}\p{N}]"
 # of a word's edges, the characters that a merge joins to others; \0 stands between merges
@@ -205,7 +205,8 @@ def _pieces(steps: list[dict[str, Any]], texts: list[str]) -> Iterator[list[str]
 
 
 def _unreachable_guard(base: Tokenizer, spec: dict[str, Any], steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Cuts a piece that is an entry which the base's merges would not make of it, where its first base token ends.
+    """Cuts a piece that is an entry which the base's merges would not make of it, where its first base token ends; and
+    the rest again, where that is another such entry.
 
     steps: what cuts the text before; an entry that it cuts is no piece.
     """
@@ -213,12 +214,20 @@ def _unreachable_guard(base: Tokenizer, spec: dict[str, Any], steps: list[dict[s
     entries = [entry for entry in spec["model"]["vocab"] if entry not in added]
     tokens = Tokenizer(base.model).encode_batch_fast(entries)
     parted = [entry for entry, found in zip(entries, tokens, strict=True) if len(found) > 1]
-    rests: dict[str, list[str]] = defaultdict(list)
+    cut: dict[str, tuple[str, str]] = {}
+    found_whole = set()
     for entry, pieces in zip(parted, _pieces(steps, parted), strict=True):
         # the model's own offsets are in bytes, not of a character
         spelled, ends = entry.encode(), [token.offsets[1] for token in base.model.tokenize(entry)]
         first = next((end for end in ends if end < len(spelled) and spelled[end] & 0xC0 != 0x80), None)
-        if len(pieces) == 1 and first:
-            rests[spelled[:first].decode()].append(spelled[first:].decode())
+        if first:
+            cut[entry] = spelled[:first].decode(), spelled[first:].decode()
+            found_whole |= {entry} if len(pieces) == 1 else set()
+    rests, times = defaultdict(list), 0
+    while found_whole:
+        times += 1
+        for first, rest in map(cut.get, sorted(found_whole)):
+            rests[first].append(rest)
+        found_whole = {cut[entry][1] for entry in found_whole} & cut.keys()
     cuts = [f"{trie_regex([first])}(?={trie_regex(rest)}\\z)" for first, rest in sorted(rests.items())]
-    return [_split(rf"\A(?:{'|'.join(cuts)})")] if cuts else []
+    return [_split(rf"\A(?:{'|'.join(cuts)})")] * times
