@@ -133,6 +133,19 @@ def test_shards_and_half_precision(base, tmp_path):
         manifest_of(tmp_path, architecture_of(tmp_path))
 
 
+def test_an_index_without_the_head_is_refused_before_any_shard_is_there(base, tmp_path):
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(base.parent / name, tmp_path / name)
+    index = {"weight_map": {"model.embed_tokens.weight": "a.safetensors", "model.norm.weight": "b.safetensors"}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(UserError, match=r"^bases\.mine\.path: .* hold no head \(lm_head\.weight\)"):
+        describe_base("mine", {"kind": "path", "path": str(tmp_path)}, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    index["weight_map"]["lm_head.weight"] = "b.safetensors"
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    describe_base("mine", {"kind": "path", "path": str(tmp_path)}, tmp_path / "out")
+
+
 def test_gpt2_files_lack_the_bodys_prefix(tmp_path):
     from transformers import GPT2Config, GPT2LMHeadModel
 

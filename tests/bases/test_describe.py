@@ -118,6 +118,18 @@ def test_a_kept_tokenizer_says_the_same_as_the_base(base, base_tokenizer, passag
         assert kept.encode(passage).ids == base_tokenizer.encode(passage).ids
 
 
+@pytest.mark.parametrize("named", [["default", "tool_use"], ["rag", "tool_use"], ["default"]])
+def test_chat_templates_that_are_not_kept_are_told(base, base_tokenizer, tmp_path, capsys, named):
+    templates = [{"name": name, "template": name} for name in named]
+    folder = tokenizer_folder(tmp_path / "base", base_tokenizer, base, chat_template=templates)
+    save_tokenizer(folder, tmp_path / "kept", 1000, where="bases.x.repo: me/x")
+    others = [name for name in named if name != "default"]
+    said = f"bases.x.repo: me/x: of its chat templates {', '.join(others)} are not kept, only the default.\n"
+    assert capsys.readouterr().err.endswith(said) if others else not capsys.readouterr().err
+    kept = tmp_path / "kept/chat_template.jinja"
+    assert kept.exists() == ("default" in named) and (not kept.exists() or kept.read_text() == "default")
+
+
 def test_what_a_fine_tuning_left_in_a_tokenizer_is_not_kept_but_its_side_of_padding_is(base, base_tokenizer, tmp_path):
     from tokenizers import Tokenizer
     from transformers import AutoTokenizer

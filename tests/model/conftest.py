@@ -26,6 +26,22 @@ ARCHITECTURES = {
     "gemma2": SIZES | {"head_dim": 8, "query_pre_attn_scalar": 8, "final_logit_softcapping": 3.0, "sliding_window": 4},
     "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 128},
 }
+# a model that sees as well: its text model's configuration is a part of its own
+WITH_EYES = {
+    "vision_config": {
+        "model_type": "siglip_vision_model",
+        "hidden_size": 16,
+        "intermediate_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "image_size": 28,
+        "patch_size": 14,
+    },
+    "mm_tokens_per_image": 4,
+    "image_token_index": 7,
+    "boi_token_index": 8,
+    "eoi_token_index": 9,
+}
 BYTE_LEVEL = ("gpt2", "qwen2")  # tokenizers of these spell text in bytes; those of the others write ▁ for a space
 EVERY = [(name, tied) for name in ARCHITECTURES for tied in (False, True)]
 EVERY_ID = [f"{name}-{'tied' if tied else 'untied'}" for name, tied in EVERY]
@@ -47,14 +63,12 @@ def write_checkpoint(folder: Path, tokenizer, name: str, tied: bool, precision: 
     from wake2vec.bases.tokenizer import tokenizer_config
     from wake2vec.storage import write_json, write_text
 
-    config = AutoConfig.for_model(
-        name,
-        vocab_size=tokenizer.get_vocab_size() + PADDING,
-        tie_word_embeddings=tied,
-        bos_token_id=1,
-        eos_token_id=2,
-        **(ARCHITECTURES[name] | changes),
-    )
+    shared = {"tie_word_embeddings": tied, "bos_token_id": 1, "eos_token_id": 2}
+    text = {"vocab_size": tokenizer.get_vocab_size() + PADDING} | shared | changes
+    if name == "gemma3":
+        config = AutoConfig.for_model(name, text_config=ARCHITECTURES["gemma2"] | text, **shared, **WITH_EYES)
+    else:
+        config = AutoConfig.for_model(name, **(ARCHITECTURES[name] | text))
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(config)
     with torch.no_grad():

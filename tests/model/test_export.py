@@ -292,6 +292,24 @@ def test_a_chat_template_and_odd_generation_settings_come_along(base_tokenizer, 
     assert "chat_template.jinja" in values["files"]
 
 
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_model_that_sees_as_well_loads_again(base_tokenizer, tmp_path, tied):
+    """Gemma 3 from 4B on: rows and tying are said in the configuration of its text model too."""
+    from transformers import AutoModelForCausalLM
+
+    manifest = write_checkpoint(tmp_path / "base", base_tokenizer, "gemma3", tied, final_logit_softcapping=None)
+    paths = make_run(tmp_path / "run", manifest, "native")
+    values = export(paths, MODEL, tmp_path / "merged")
+    loaded = AutoModelForCausalLM.from_pretrained(tmp_path / "merged").eval()
+    assert (values["rows"], values["tied"]) == (len(loaded.get_input_embeddings().weight), tied)
+    config = loaded.config.get_text_config()
+    assert (config.vocab_size, config.tie_word_embeddings) == (values["rows"], tied) and config is not loaded.config
+    ids = torch.tensor([[1, 5, values["rows"] - 1, 9]])
+    ours = assemble(paths["manifest"], rows=paths["rows"], head="native")
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(input_ids=ids).logits, ours(input_ids=ids).logits, atol=1e-5, rtol=0)
+
+
 def test_code_of_the_hubs_that_the_base_does_without_is_not_asked_for(base_tokenizer, tmp_path):
     from transformers import AutoModelForCausalLM
 

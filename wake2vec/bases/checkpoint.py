@@ -10,7 +10,7 @@ manifest.json `values`: the same without `names`, and embedding and head (tensor
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -152,8 +152,8 @@ def manifest_of(folder: Path, architecture: Mapping[str, Any], where: str = "the
     )
 
 
-def _matrices(tensors: Mapping[str, Any], architecture: Mapping[str, Any], where: str) -> dict[str, str | None]:
-    """Which stored tensors are {"embedding", "head"}; None is the head of a tied base. Raises UserError."""
+def names_of(tensors: Collection[str], architecture: Mapping[str, Any], where: str) -> dict[str, str | None]:
+    """The stored names of {"embedding", "head"}, which a tied base may lack. Raises UserError where there is none."""
     names, tied = architecture["names"], architecture["tied"]
     found = {side: next((name for name in names[side] if name in tensors), None) for side in names}
     if tied:
@@ -165,6 +165,13 @@ def _matrices(tensors: Mapping[str, Any], architecture: Mapping[str, Any], where
                 f"{architecture['architecture']} has. They hold, for example, {', '.join(sorted(tensors)[:5])}. "
                 "Accepted: the whole causal language model, as save_pretrained writes it."
             )
+    return found
+
+
+def _matrices(tensors: Mapping[str, Any], architecture: Mapping[str, Any], where: str) -> dict[str, str | None]:
+    """Which stored tensors are {"embedding", "head"}; None is the head of a tied base. Raises UserError."""
+    found, tied = names_of(tensors, architecture, where), architecture["tied"]
+    for side in ("embedding",) if tied else ("embedding", "head"):
         stored, said = tensors[found[side]]["shape"], [architecture["rows"], architecture["hidden"]]
         if stored != said:
             raise UserError(

@@ -1,15 +1,17 @@
 """What a base is, before any of its weights are there: its architecture and its tokenizer, or why it is refused."""
 
 import json
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from wake2vec.bases.checkpoint import WEIGHTS, names_of, shards, weight_files
 from wake2vec.errors import UserError
 from wake2vec.storage import publish, read_text, sha256, write_text
 
-CHAT_TEMPLATE = "chat_template.jinja"
+CHAT_TEMPLATE, OTHER_TEMPLATES = "chat_template.jinja", "additional_chat_templates"
 SOURCE = {"repo": None, "revision": None, "commit": None, "trust_remote_code": False, "location": None}
 # what a causal model's class is called in a config.json, in any of transformers' spellings
 CAUSAL = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
@@ -39,6 +41,8 @@ def describe_base(base: str, settings: Mapping[str, Any], out: Path) -> dict[str
                 "config.json, a tokenizer and weights as safetensors, as save_pretrained writes it."
             )
     architecture = architecture_of(folder, trust, where)
+    if shards(folder) != [WEIGHTS]:  # named in the index, before any shard is there
+        names_of(weight_files(folder), architecture, where)
     save_tokenizer(folder, out, architecture["rows"], trust, where)
     write_text(out / "config.json", read_text(folder / "config.json"))
     return SOURCE | settings | source | architecture
@@ -182,6 +186,10 @@ def save_tokenizer(
         write_text(path, json.dumps(config, ensure_ascii=False, indent=1))
         template = Path(scratch, CHAT_TEMPLATE)
         (out / CHAT_TEMPLATE).unlink(missing_ok=True)
+        if others := sorted(path.stem for path in Path(scratch).glob(f"{OTHER_TEMPLATES}/*")):
+            print(
+                f"{where}: of its chat templates {', '.join(others)} are not kept, only the default.", file=sys.stderr
+            )
         if template.exists():  # a chat model's; exported with the merged checkpoint
             publish(Path(scratch), out, (CHAT_TEMPLATE,))
         publish(Path(scratch), out, ("tokenizer.json", "tokenizer_config.json"))

@@ -80,7 +80,7 @@ def write_on(
     from transformers import GenerationConfig, LogitsProcessorList
 
     start = [begin, *tokenizer.encode(prompt, add_special_tokens=False).ids]
-    most = getattr(causal.config, "max_position_embeddings", None)
+    most = getattr(causal.config.get_text_config(), "max_position_embeddings", None)
     if most is not None and len(start) + tokens > most:
         raise UserError(
             f"generation.tokens: {tokens} after the {len(start)} tokens of the prompt {prompt!r} are more than the "

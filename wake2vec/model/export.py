@@ -66,7 +66,7 @@ def export(paths: Mapping[str, Any], model: Mapping[str, Any], out: str | Path) 
     return {
         "architecture": type(causal).__name__,
         "tied": tied,
-        "rows": causal.config.vocab_size,
+        "rows": causal.config.get_text_config().vocab_size,
         "new_rows": new_rows,
         "dtype": str(causal.dtype).removeprefix("torch."),
         "files": files,

@@ -102,8 +102,7 @@ def inject(causal: nn.Module, embedding_rows: np.ndarray, head_rows: np.ndarray 
     scale = float(getattr(inputs, "scalar_embed_scale", 1.0))
     causal.set_input_embeddings(SplitEmbedding(inputs.weight, new, scale))
     causal.set_output_embeddings(SplitHead(base_head, new_head))
-    causal.config.vocab_size = len(inputs.weight) + len(new)
-    causal.config.tie_word_embeddings = False  # sharing is by reference here; nothing may re-tie the modules
+    _configure(causal, len(inputs.weight) + len(new), tied=False)  # shared by reference; nothing may re-tie the modules
     _check_nothing_is_missing(causal, inputs)
 
 
@@ -195,8 +194,14 @@ def join(causal: nn.Module) -> bool:
         rows = nn.Parameter(torch.cat([head.base, head.new]), requires_grad=False)
     causal.set_output_embeddings(nn.Linear(*reversed(rows.shape), bias=False, device="meta"))
     causal.get_output_embeddings().weight = rows
-    causal.config.vocab_size, causal.config.tie_word_embeddings = len(rows), tied
+    _configure(causal, len(rows), tied)
     return tied
+
+
+def _configure(causal: nn.Module, rows: int, tied: bool) -> None:
+    """Rows and tying in the configuration, and in the text model's own where that is a part of it (Gemma 3)."""
+    for config in (causal.config, causal.config.get_text_config()):
+        config.vocab_size, config.tie_word_embeddings = rows, tied
 
 
 def hidden_states(causal: nn.Module, ids: torch.Tensor) -> torch.Tensor:
@@ -207,5 +212,5 @@ def hidden_states(causal: nn.Module, ids: torch.Tensor) -> torch.Tensor:
 def head_of(causal: nn.Module) -> tuple[torch.Tensor, torch.Tensor | None, float | None]:
     """(base rows, new rows or None, soft cap or None) of a model's head, injected or not."""
     head = causal.get_output_embeddings()
-    cap = getattr(causal.config, "final_logit_softcapping", None)
+    cap = getattr(causal.config.get_text_config(), "final_logit_softcapping", None)
     return (head.base, head.new, cap) if isinstance(head, SplitHead) else (head.weight, None, cap)
