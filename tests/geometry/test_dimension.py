@@ -72,9 +72,8 @@ def test_gaussian_rows_lie_inside_the_null_band():
     inside = 0
     for seed in range(40):
         rng = np.random.default_rng(seed)
-        new = measure_dimension(Rows(rng.standard_normal((80, 12)), rng.standard_normal((80, 12))), seed)["groups"][
-            "new"
-        ]
+        rows = Rows(rng.standard_normal((80, 12)), rng.standard_normal((80, 12)))
+        new = measure_dimension(rows, seed, shuffles=2)["groups"]["new"]
         band = new["null"]["participation_ratio"]
         inside += band["low"] <= new["participation_ratio"] <= band["high"]
     assert inside >= 34
@@ -85,10 +84,13 @@ def test_the_interval_covers_what_other_samples_give():
     mix, found = np.linspace(0.2, 2, 20), []
     for seed in range(50):
         rows = rng.standard_normal((200, 20)) * mix
-        found.append(measure_dimension(Rows(rows, rows), seed, draws=2)["groups"]["new"])
+        found.append(measure_dimension(Rows(rows, rows), seed, draws=2, shuffles=2)["groups"]["new"])
     for name in ("d90", "participation_ratio"):
-        truth = np.mean([f[name] for f in found])
+        truth = np.median([f[name] for f in found])  # a whole one, of components
         assert np.mean([f["interval"][name][0] <= truth <= f["interval"][name][1] for f in found]) >= 0.84
+    variance = np.sort(mix**2)[::-1].cumsum() / (mix**2).sum()
+    assert np.median([f["d90"] for f in found]) == np.searchsorted(variance, 0.9) + 1
+    assert {type(end) for f in found for end in f["interval"]["d90"]} == {int}
 
 
 @settings(deadline=None, max_examples=20)

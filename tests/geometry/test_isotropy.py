@@ -3,7 +3,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wake2vec.geometry.isotropy import _compared, centre, eigenvector_ratio, measure_isotropy, sampled_ratio
+from wake2vec.geometry.isotropy import (
+    _centred_ratio,
+    _compared,
+    centre,
+    eigenvector_ratio,
+    measure_isotropy,
+    sampled_ratio,
+)
+from wake2vec.geometry.nulls import jackknife
 from wake2vec.geometry.vectors import Rows, moments, walk
 
 
@@ -17,6 +25,23 @@ def test_sampled_ratio_by_hand():
     # Cosines 1, 0, 0: two rows have Z = e + 1, the third 1 + 1. Length does not matter.
     rows = np.array([[1, 0], [5, 0], [0, 2]], np.float32)
     assert sampled_ratio(rows)[0] == pytest.approx(2 / (np.e + 1))
+
+
+def test_what_is_left_of_centred_rows_has_a_mean_of_its_own():
+    """The jackknife by hand: each rest about its own mean. About that of all rows, copies have a common direction."""
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((300, 24)).astype(np.float32) * np.linspace(0.3, 2, 24, dtype=np.float32)
+    member = np.arange(300) % 10
+    means = [rows[member != g].mean(0) for g in range(10)]
+    value, interval = _centred_ratio(rows, rows.mean(0), member, means)
+    assert value == sampled_ratio(centre(rows, rows.mean(0)))[0]
+    rests = [rows[member != g] for g in range(10)]
+    assert interval == pytest.approx(jackknife(value, [sampled_ratio(r - r.mean(0))[0] for r in rests], 0, 1))
+    whole = measure_isotropy(Rows(rows, rows), 0, draws=2, shuffles=2)["groups"]["new"]["sampled_ratio_centred"]
+    assert whole["value"] == pytest.approx(value)
+    wide = jackknife(value, [sampled_ratio(r - rows.mean(0))[0] for r in rests], 0, 1)
+    for low, high in (interval, whole["interval"]):
+        assert high - low < 0.7 * (wide[1] - wide[0])
 
 
 def test_sampled_ratio_is_the_published_formula():

@@ -9,6 +9,7 @@ from wake2vec.geometry.nulls import (
     gaussian_rows,
     jackknife,
     known_band,
+    own_stream,
     permuted,
     random_groups,
     walk_gaussian,
@@ -54,6 +55,22 @@ def test_p_of_shuffled_labels_by_hand():
     found = difference(0.5, [-0.6, -0.1, 0.1, 0.6])
     assert found["p"] == (1 + 2) / (1 + 4) and found["shuffles"] == 4
     assert difference(1.0, [-0.6, -0.1, 0.1, 0.6])["p"] == 0.2
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 20])
+def test_the_interval_of_few_holds_the_truth_as_often_as_it_says(count):
+    rng = np.random.default_rng(count)
+    bounds = [bootstrap([rng.normal(3, 1, count)], np.mean, rng, draws=300) for _ in range(400)]
+    assert np.mean([low <= 3 <= high for low, high in bounds]) > 0.9
+    cut = [bootstrap([rng.uniform(0, 1, count)], np.mean, rng, 0.0, 1.0, draws=50) for _ in range(20)]
+    assert all(0 <= low <= high <= 1 for low, high in cut)
+
+
+def test_initial_rows_and_a_null_of_the_same_seed_are_not_the_same_numbers():
+    """NumPy takes [7, 0] for 7: without a stream of its own a null of directions would be the rows themselves."""
+    rows, alone, ours = (np.random.default_rng(seed).standard_normal(8) for seed in ([7, 0], 7, own_stream(7)))
+    assert (rows == alone).all() and not np.isin(ours, rows).any()
+    assert not np.isin(np.random.default_rng([7, 1]).standard_normal(8), ours).any()
 
 
 def test_permuted_labels_give_a_uniform_p_without_a_difference_and_find_one():

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wake2vec.geometry.overlap import measure_overlap, neighbour_overlap, pip_loss, products_of
-from wake2vec.geometry.vectors import Rows
+from wake2vec.geometry.overlap import _shared, measure_overlap, mismatched, pip_loss, products_of
+from wake2vec.geometry.vectors import Rows, nearest
 
 
 def pip_directly(e, f):
@@ -16,7 +16,26 @@ def test_overlap_by_hand():
     # Nearest two of (1,0) are base rows 0 and 1, of (0,1) rows 2 and 1: one of two is shared.
     base = np.array([[1, 0], [1, 1], [0, 1]], np.float32)
     before, after = np.array([[1, 0], [1, 0]], np.float32), np.array([[0, 1], [2, 0]], np.float32)
-    assert neighbour_overlap(before, base, after, base, 2, np.random.default_rng(0))[0].tolist() == [0.5, 1.0]
+    assert _shared(*(nearest(rows, base, 2)[0] for rows in (before, after))).tolist() == [0.5, 1.0]
+
+
+def test_what_mismatched_rows_share_is_the_mean_of_all_pairs():
+    rng = np.random.default_rng(0)
+    old, fresh = (np.stack([rng.permutation(12)[:3] for _ in range(9)]) for _ in range(2))
+    pairs = [len({*old[i]} & {*fresh[j]}) / 3 for i in range(9) for j in range(9) if i != j]
+    assert mismatched(old, fresh, rng, 19)["mean"] == pytest.approx(np.mean(pairs))
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 12])
+def test_p_of_few_rows_is_no_smaller_than_it_should_be(count):
+    """Neighbours before and after that know nothing of each other, and seldom meet: where they do once, that is no sign
+    of stability, though no draw of a few shuffles may have had it.
+    """
+    rng, found = np.random.default_rng(count), []
+    for _ in range(300):
+        old, fresh = (np.stack([rng.permutation(60)[:5] for _ in range(count)]) for _ in range(2))
+        found.append(mismatched(old, fresh, rng, 99)["p"])
+    assert min(found) > 0 and np.mean(np.array(found) < 0.05) < 0.08
 
 
 def test_pip_loss_by_hand():

@@ -209,8 +209,25 @@ def test_one_coinage_with_two_parts_has_no_interval(make_forms):
     rows, gold = planted(1.0, n=1)
     group = measure_recovery(rows, gold, make_forms(2), IDS, 0)["groups"][0]
     assert group["coinages"] == 1 and group["parts"] == 2 and group["median_rank_interval"] is None
-    rows, gold = planted(1.0, n=6)
-    assert measure_recovery(rows, gold, make_forms(12), IDS, 0)["groups"][0]["median_rank_interval"] is not None
+    for n in (5, 6):
+        rows, gold = planted(0.5, n=n)
+        every = measure_recovery(rows, gold, make_forms(2 * n), IDS, 0, initial=rows)["by_role"]["word"]
+        assert every["coinages"] == n and (every["median_rank_interval"] is None) == (n == 5)
+        assert every["change"]["top10"]["interval"] is None  # no draw has any change: of it they know nothing
+
+
+def test_intervals_of_few_coinages_hold_the_truth_as_often_as_they_say():
+    """Ranks of a known median and a known share in the top ten; the draws' quantiles alone held them less often."""
+    rng, held = np.random.default_rng(0), {6: [], 12: []}
+    for n, found in held.items():
+        for _ in range(300):
+            ranks = np.ceil(rng.exponential(20, n))  # median 14, P(rank <= 10) = 1 - exp(-1/2)
+            weights = resampled(np.arange(n), rng, 400)
+            values = recovery.summarise(ranks[None], np.zeros((0, n), bool), weights, 10_000, n)
+            truths = {"median_rank": 14, "top10": 1 - np.exp(-0.5)}
+            bounds = {name: values[f"{name}_interval"] for name in truths}
+            found.append([b is None or b[0] <= truths[name] <= b[1] for name, b in bounds.items()])
+    assert (np.mean(held[6], 0) > 0.9).all() and (np.mean(held[12], 0) > 0.9).all()
 
 
 def test_rows_that_shun_their_parts_are_as_sure_as_those_that_seek_them(make_forms):

@@ -68,7 +68,7 @@ def test_a_planted_common_direction_is_found():
     values = measure_similarity(Rows(rng.standard_normal((400, 32)), rng.standard_normal((200, 32)) + 0.5), 0)
     new = values["pairs"]["new_new"]
     assert new["interval"][0] > 0.1 > new["null"]["high"]
-    assert values["ks"]["statistic"] > 0.4 and values["ks"]["permutation_p"] == 0.005
+    assert values["ks"]["statistic"] > 0.4 and values["ks"]["permutation_p"] == 0.002
 
 
 def test_permutation_p_is_uniform_where_the_groups_do_not_differ_and_the_usual_p_is_not():

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from wake2vec.errors import UserError
-from wake2vec.language.comparison import by_passage, compare, compare_files, compare_words, ratio, widening
+from wake2vec.intervals import widening
+from wake2vec.language.comparison import by_passage, compare, compare_files, compare_words, ratio
 from wake2vec.storage import write_json
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wake2vec.errors import UserError
-from wake2vec.language.comparison import widening
+from wake2vec.intervals import widening
 from wake2vec.language.likelihood import (
     likelihood,
     nats_and_entropies,

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tests.conftest import COINAGES
 from tests.training.conftest import MODEL, make_run, to_score
 from tests.vocabulary.conftest import LLAMA3_WORDS, byte_level, sentencepiece_v3
+from wake2vec.intervals import widening
 from wake2vec.language import surprisal
-from wake2vec.language.comparison import widening
 from wake2vec.language.likelihood import Scored
 from wake2vec.language.surprisal import (
     coinages,

@@ -4,9 +4,16 @@ import numpy as np
 import pytest
 
 from tests.report.report_results import make_results
+from wake2vec.geometry.dimension import measure_dimension
+from wake2vec.geometry.isotropy import measure_isotropy
+from wake2vec.geometry.norms import measure_norms
+from wake2vec.geometry.nulls import gaussian_rows
+from wake2vec.geometry.similarity import measure_similarity
+from wake2vec.geometry.vectors import Rows
 from wake2vec.report.calibration_tables import corrected, directions_table, permuted_table
 from wake2vec.report.geometry_tables import isotropy_table
 from wake2vec.report.multiplicity import adjusted, compared
+from wake2vec.report.readings import place, read_norms
 from wake2vec.report.summary import summarise
 
 
@@ -41,6 +48,28 @@ def test_what_is_sure_about_structure_does_not_thin_out_what_is_asked_of_the_gro
     assert found["geometry.labels.tests"] == 19 and found["geometry.labels.found"] == 0
     assert found["geometry.parts.tests"] == 1 and found["p1.recovery.3-5.null"]["p_adjusted"] == 0.9
     assert found["geometry.chance.found"] == 80
+
+
+def test_a_large_difference_that_stands_alone_is_found():
+    """Longer new rows, and nothing else of which the groups differ, after two phases: the least p that the shuffles can
+    give must survive the correction for all that is asked beside it.
+    """
+    rng, summary = np.random.default_rng(0), {}
+    for phase in ("p1", "p3"):
+        base, new = (gaussian_rows(np.full(150, 10.0), 16, rng) for _ in range(2))
+        rows = Rows(base * rng.normal(1, 0.05, (150, 1)), new * rng.normal(1.1, 0.05, (150, 1)))
+        found = {
+            "norms": measure_norms(rows, 0),
+            "isotropy": measure_isotropy(rows, 0, draws=2),
+            "dimension": measure_dimension(rows, 0, draws=2),
+            "similarity": measure_similarity(rows, 0, pairs=500),
+        }
+        summary |= compared(phase, found)
+    values = adjusted(summary)
+    assert values["geometry.labels.tests"] == 20 and values["geometry.labels.found"] < 5
+    for phase in ("p1", "p3"):
+        d, null = values[f"{phase}.permuted.norms.cohens_d"], values[f"{phase}.permuted.norms.cohens_d.null"]
+        assert place(d, null) == "above" and read_norms(d, [1, 3], 0.9, null).startswith("New rows are longer")
 
 
 def test_what_an_initialisation_puts_in_does_not_thin_out_what_is_asked_of_trained_rows():

@@ -11,7 +11,7 @@ import pytest
 from tests.report.report_results import FIGURES, HOSTILE, SCRIPT, draw_placeholders, make_results, write_results
 from tests.report.test_markdown import pandoc, plain_text
 from tests.report.test_tables import cells
-from wake2vec.language.comparison import widening
+from wake2vec.intervals import widening
 from wake2vec.language.surprisal import COLUMNS, lines_of
 from wake2vec.report.findings import last_phase
 from wake2vec.report.pairs import differences, pairs_table

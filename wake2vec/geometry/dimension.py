@@ -20,14 +20,14 @@ memory six d x d matrices and a block.
 
 import numpy as np
 
-from wake2vec.geometry.nulls import GROUPS, band, jackknife, permuted, random_groups, walk_gaussian
+from wake2vec.geometry.nulls import GROUPS, SHUFFLES, band, jackknife, permuted, random_groups, walk_gaussian
 from wake2vec.geometry.spectra import eigenvalues
 from wake2vec.geometry.vectors import Blocks, Moments, Rows, for_products, mean_row, moments, norms, sampled, walk
 
 FIGURES = ("d90", "d95", "participation_ratio")
 
 
-def measure_dimension(rows: Rows, seed: int, draws: int = 10, shuffles: int = 199) -> dict:
+def measure_dimension(rows: Rows, seed: int, draws: int = 10, shuffles: int = SHUFFLES) -> dict:
     """d90, d95 and participation ratio of both groups at equal count: the values of dimension.json.
 
     "effect" is the share of what the null gives. A group whose rows do not differ has None and a "reason".
@@ -74,12 +74,18 @@ def _group(matrix: np.ndarray, matched: int, seed: int, draws: int) -> dict:
     return {
         "count": matched,
         **value,
-        "interval": {k: jackknife(value[k], [f[k] for f in left_out], 1, most) if left_out else None for k in FIGURES},
+        "interval": {k: _interval(k, smooth[k], left_out, most) if left_out else None for k in FIGURES},
         "null": {k: beside[k] if k == "participation_ratio" else _whole(beside[k]) for k in FIGURES},
         "effect": {k: smooth[k] / beside[k]["mean"] if beside[k]["mean"] else None for k in FIGURES},
         "spectrum": shares[:20].tolist(),
         "cumulative": np.minimum(np.cumsum(shares[:most]), 1.0).tolist(),
     }
+
+
+def _interval(name: str, value: float, left_out: list[dict], most: int) -> tuple[float, float]:
+    """The jackknife's, of the interpolated figure; of components its ends are whole as the figure is."""
+    ends = jackknife(value, [figures[name] for figures in left_out], 1, most)
+    return ends if name == "participation_ratio" else tuple(int(np.ceil(end - 1e-9)) for end in ends)
 
 
 def _whole(null: dict) -> dict:

@@ -20,7 +20,7 @@ Interval: jackknife over groups of words, each group's words left out of their a
 A row that was made from its parts before training has a direction by construction, so `change` compares the same words
 with their initial rows. An objective draws the words that it trains on together, so `held_out` asks of the others only,
 whether they lie as *all* other words of their affix do; there affixes are shuffled among the held-out words.
-Of more than 10,000 words as many are drawn. Cost: some 500 walks over their offsets, at most 10,000 x d numbers.
+Of more than 10,000 words as many are drawn. Cost: some 1,100 walks over their offsets, at most 10,000 x d numbers.
 """
 
 from collections.abc import Collection, Mapping
@@ -30,7 +30,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from wake2vec.geometry.neighbours import frequent_forms
-from wake2vec.geometry.nulls import GROUPS, difference, jackknife, random_groups
+from wake2vec.geometry.nulls import GROUPS, SHUFFLES, difference, jackknife, random_groups
 from wake2vec.geometry.vectors import Rows, norms, sampled, spans, unit
 from wake2vec.text.words import normalise
 from wake2vec.vocabulary.parts import mean_rows
@@ -56,7 +56,7 @@ def measure_directions(
     forms: list[dict],
     base_ids_of: Mapping[str, list[int]],
     seed: int,
-    shuffles: int = 199,
+    shuffles: int = SHUFFLES,
     initial: Rows | None = None,
     held_out: Collection[str] | None = None,
 ) -> dict:

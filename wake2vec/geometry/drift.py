@@ -4,7 +4,8 @@ did not turn.
 Null: the same rows moved by the same distances in random directions. For a row of norm a moved by D at an angle whose
 cosine is t,
     cos = (a + D t) / sqrt(a^2 + D^2 + 2 a D t),   t = one coordinate of a random unit vector in d dimensions.
-A mean above that band says that rows mostly grew or shrank, one below it that they turned back on themselves.
+A mean above that band says that rows mostly grew or shrank, one below it that they turned further than such moves
+turn them: moves at right angles to the row do, of small ones (t is 0 of theirs, and 1/d in the mean of t^2 at random).
 Interval of the mean: bootstrap over rows; effect: its difference from the null's mean. Rows of zeros before or after
 have no cosine and are left out of the statistics.
 """
@@ -93,7 +94,7 @@ def _group(cosines: np.ndarray, before: np.ndarray, after: np.ndarray, rng: np.r
         "std": float(known.std(ddof=1)) if len(known) > 1 else None,
         "min": float(known.min()),
         "max": float(known.max()),
-        "interval": bootstrap([known], np.mean, rng),
+        "interval": bootstrap([known], np.mean, rng, -1.0, 1.0),
         "null": null,
         "effect": None if null["mean"] is None else float(known.mean()) - null["mean"],
     }

@@ -32,13 +32,14 @@ sums of cosh and sinh^2 are n + L_k / 2 and L_k plus what higher powers add for 
 L_k is drawn by `spectra.null_spectrum`. A test holds the two forms of the null side by side.
 
 Interval: jackknife over groups of rows, the eigenvectors computed anew each time (with those of all rows it would be
-too narrow where clusters make them unstable). A group's moments are subtracted from those of all rows; of the new
-eigenvectors Z is summed for the 128 that are least or greatest by its second-order expansion.
+too narrow where clusters make them unstable), and the mean that is taken from the rows. A group's moments are
+subtracted from those of all rows; of the new eigenvectors Z is summed for the 128 that are least or greatest by its
+second-order expansion.
 
 Permuted: the difference of the groups' figures on at most 500 rows of each, labels base and new shuffled.
 
 Cost, n rows in all: products 6 n d^2 at the speed of the machine's float32 multiplication (Gram matrices twice, half
-each, and projections), 11 eigendecompositions a group in float32, which take as long from about d = n / 40 on, and 22
+each, and projections), 11 eigendecompositions a group in float32, which take as long from about d = n / 40 on, and 30
 evaluations of sample^2 d a group; memory eight d x d matrices (1.6 GiB at d = 5,120) or a few copies of the sample.
 benchmarks/geometry.md has times.
 """
@@ -47,6 +48,7 @@ import numpy as np
 
 from wake2vec.geometry.nulls import (
     GROUPS,
+    SHUFFLES,
     band,
     gaussian_rows,
     jackknife,
@@ -86,7 +88,7 @@ SHORT = 2.0  # norm up to which it is approximated beyond: a longer row draws an
 STEEP = 60.0  # norms up to which exp(norm) and its reciprocal are float32 numbers
 
 
-def measure_isotropy(rows: Rows, seed: int, sample: int = 5000, draws: int = 10, shuffles: int = 199) -> dict:
+def measure_isotropy(rows: Rows, seed: int, sample: int = 5000, draws: int = 10, shuffles: int = SHUFFLES) -> dict:
     """The figures of all, base and new rows, with interval, null, effect and permuted labels: isotropy.json.
 
     Rows of zeros have no direction and are left out. A group with fewer than two others has None and a "reason".
@@ -100,21 +102,22 @@ def measure_isotropy(rows: Rows, seed: int, sample: int = 5000, draws: int = 10,
     for name, sides in SIDES.items():
         parts = [(matrices[side], index[side]) for side in sides]
         spread = _together(whole, sides)
-        groups[name], samples[name] = _group(parts, spread, left_out[name], seed, sample, draws)
+        members = np.concatenate([member[side] for side in sides])
+        groups[name], samples[name] = _group(parts, members, spread, left_out[name], seed, sample, draws)
     few = [samples[side] for side in ("base", "new")]
     rng, zeros = np.random.default_rng(seed), np.zeros(0)
     compared = permuted(*(zeros if one is None else one for one in few), _compared(rows.dimension), rng, 500, shuffles)
     return {"sample": sample, "groups": groups, "permuted": compared}
 
 
-def _spread(matrices: dict, index: dict, member: dict) -> tuple[dict[str, Moments], dict[str, dict[str, list[float]]]]:
-    """The moments of base and of new rows; by group IsoScores and eigenvector ratios with each tenth left out."""
+def _spread(matrices: dict, index: dict, member: dict) -> tuple[dict[str, Moments], dict[str, dict[str, list]]]:
+    """The moments of base and of new rows; by group IsoScores, eigenvector ratios, means, each tenth left out."""
     count = sum(len(at) for at in index.values())
     about = sum(len(at) * mean_row(matrices[side], at).astype(np.float64) for side, at in index.items())
     about = (about / max(1, count)).astype(np.float32)
     whole = {side: moments(for_products(matrices[side], at), about) for side, at in index.items()}
     longest = {side: float(norms(matrices[side]).max(initial=0.0)) for side in index}
-    left_out: dict[str, dict[str, list[float]]] = {name: {"isoscore": [], "eigenvector": []} for name in SIDES}
+    left_out: dict[str, dict[str, list]] = {name: {"isoscore": [], "eigenvector": [], "mean": []} for name in SIDES}
     for g in range(GROUPS):
         out = {side: at[member[side] == g] for side, at in index.items()}
         kept = {side: whole[side].minus(moments(for_products(matrices[side], at), about)) for side, at in out.items()}
@@ -122,6 +125,7 @@ def _spread(matrices: dict, index: dict, member: dict) -> tuple[dict[str, Moment
             rest = _together(kept, sides)
             if rest.count < 2 * GROUPS - GROUPS // 5:  # fewer than 20 rows with the group: no interval
                 continue
+            left_out[name]["mean"].append(rest.about + rest.total / rest.count)
             ratio = participation_ratio(rest)
             left_out[name]["isoscore"] += [] if ratio is None else [isoscore_of(ratio, len(about))]
             vectors = extreme_vectors(rest.uncentred(), rest.total + rest.count * rest.about)
@@ -141,13 +145,16 @@ def _one_walk(walks: list[Blocks]) -> Blocks:
 
 def _group(
     parts: list[tuple[np.ndarray, np.ndarray]],
+    member: np.ndarray,
     spread: Moments,
-    left_out: dict[str, list[float]],
+    left_out: dict[str, list],
     seed: int,
     sample: int,
     draws: int,
 ) -> tuple[dict, np.ndarray | None]:
-    """A group's figures, and its sampled rows. parts: (matrix, positions) of its matrices."""
+    """A group's figures, and its sampled rows. parts: (matrix, positions) of its matrices. member: jackknife group
+    of each row.
+    """
     rng = np.random.default_rng(seed)
     dimension = parts[0][0].shape[1]
     lengths = np.concatenate([norms(matrix)[at] for matrix, at in parts])
@@ -164,7 +171,7 @@ def _group(
     ratio = participation_ratio(spread)
     figures = {
         "sampled_ratio": sampled_ratio(chosen, rng),
-        "sampled_ratio_centred": sampled_ratio(centre(chosen, mean), rng),
+        "sampled_ratio_centred": _centred_ratio(chosen, mean, member[index], left_out["mean"]),
         "eigenvector": (eigenvector_ratio(everything, spread.uncentred(), float(lengths.max())), None),
         "isoscore": (None if ratio is None else isoscore_of(ratio, dimension), None),
     }
@@ -183,6 +190,20 @@ def _group(
         effect = None if value is None or beside["mean"] is None else value - beside["mean"]
         found[name] = {"value": value, "interval": interval, "null": beside, "effect": effect}
     return found, chosen
+
+
+def _centred_ratio(
+    rows: np.ndarray, mean: np.ndarray, member: np.ndarray, means: list[np.ndarray]
+) -> tuple[float | None, tuple[float, float] | None]:
+    """The sampled ratio of rows less their group's mean, with its interval: a tenth left out has another mean as well.
+
+    means: of the rest, with each tenth left out; without them there is no interval.
+    """
+    value = sampled_ratio(centre(rows, mean))[0]
+    left_out = [sampled_ratio(centre(rows[member != g], rest))[0] for g, rest in enumerate(means)]
+    if value is None or len(left_out) < GROUPS or None in left_out:
+        return value, None
+    return value, jackknife(value, left_out, 0.0, 1.0)
 
 
 def null_sampled(lengths: np.ndarray, index: np.ndarray, dimension: int, rng: np.random.Generator) -> dict[str, float]:

@@ -16,6 +16,7 @@ from wake2vec.geometry.drift import measure_drift
 from wake2vec.geometry.isotropy import measure_isotropy
 from wake2vec.geometry.neighbours import measure_neighbours
 from wake2vec.geometry.norms import measure_norms
+from wake2vec.geometry.nulls import own_stream
 from wake2vec.geometry.overlap import measure_overlap
 from wake2vec.geometry.projection import measure_projection
 from wake2vec.geometry.recovery import measure_recovery
@@ -46,7 +47,7 @@ def measure_rows(
     check(rows, forms)
     if initial is not None:
         check(initial, forms, rows)
-    words = {"initial": initial, "held_out": held_out}
+    words, seed = {"initial": initial, "held_out": held_out}, own_stream(seed)
     with few_threads(rows):
         return {
             "norms": measure_norms(rows, seed),
@@ -70,6 +71,7 @@ def measure_change(
     """Drift and neighbour overlap of one phase's rows against an earlier one's. Raises UserError as `measure_rows`."""
     check(before, forms)
     check(after, forms, before)
+    seed = own_stream(seed)
     with few_threads(after):
         return {
             "drift": measure_drift(before, after, base_tokens, forms, seed, draws),
@@ -99,7 +101,7 @@ def recover(
         check(initial, forms, rows)
     words = {"initial": initial, "held_out": held_out}
     with few_threads(rows):
-        return {"recovery": measure_recovery(rows, gold, forms, base_ids_of, seed, **words)}
+        return {"recovery": measure_recovery(rows, gold, forms, base_ids_of, own_stream(seed), **words)}
 
 
 def few_threads(rows: Rows) -> threadpool_limits:

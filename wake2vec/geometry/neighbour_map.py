@@ -42,6 +42,7 @@ import numpy as np
 from wake2vec.geometry.load import load_base_tokens, load_rows
 from wake2vec.geometry.measures import check, few_threads
 from wake2vec.geometry.neighbours import DRAWS, frequent_forms, neighbour_spread, random_neighbour
+from wake2vec.geometry.nulls import own_stream
 from wake2vec.geometry.vectors import Rows, nearest, paired_cosines, spans
 from wake2vec.storage import read_jsonl, read_values
 from wake2vec.text.words import normalise
@@ -64,7 +65,7 @@ def map_files(files: Mapping[str, Any], phases: Sequence[str], k: int, seed: int
         read_jsonl(files["segmentation"]),
         read_jsonl(files["gold"]) if "gold" in files else None,
         k,
-        seed,
+        own_stream(seed),
     )
 
 

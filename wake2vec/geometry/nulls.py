@@ -11,7 +11,10 @@ Null.     Rows of the same count, dimension and norms whose directions are unifo
 Permuted. What shuffling the labels base and new over the rows does to the difference of the groups (new - base, at
           equal count): p = (1 + shuffles whose difference is at least as far from the shuffles' mean) / (1 +
           shuffles) (Phipson & Smyth 2010, Stat. Appl. Genet. Mol. Biol. 9). Exact where the groups do not differ.
-Interval. Rows are the sampling unit. For figures that add up over rows, percentiles of the bootstrap (Efron 1979).
+          A report corrects for some twenty such tests at once (report/multiplicity.py): with 199 shuffles the least p
+          would leave a difference that stands alone, however large, above 0.05. So there are SHUFFLES.
+Interval. Rows are the sampling unit. For figures that add up over rows, percentiles of the bootstrap (Efron 1979), as
+          much farther from the value as few rows ask (`intervals.widening`).
           For figures that repeated rows would bias (spectra, partition functions, pairs), the delete-a-group
           jackknife with G random groups: v = (G - 1)/G sum_g (f(-g) - mean f(-.))^2, value +/- t sqrt(v) with G - 1
           degrees of freedom (Kott 2001, Journal of Official Statistics 17).
@@ -25,8 +28,17 @@ from scipy import stats
 from threadpoolctl import threadpool_limits
 
 from wake2vec.geometry.vectors import LARGE, Blocks, sampled, spans
+from wake2vec.intervals import widening
 
 GROUPS = 10
+SHUFFLES = 499
+
+
+def own_stream(seed: int) -> int:
+    """The seed of the geometry's draws. A seed may be a run's as well, whose initial rows are drawn from [seed, 0] and
+    [seed, 1]; NumPy takes the first for the seed alone, and a null would be the very rows that it stands beside.
+    """
+    return seed + (2 << 32)
 
 
 def gaussian_rows(lengths: np.ndarray, dimension: int, rng: np.random.Generator) -> np.ndarray:
@@ -79,12 +91,16 @@ def difference(value: float, shuffled: Sequence[float]) -> dict:
     """
     drawn = np.asarray(shuffled, np.float64)
     low, high = np.quantile(drawn, [0.025, 0.975]).tolist()
-    far = np.abs(drawn - drawn.mean()) >= abs(value - drawn.mean()) - 1e-12 * max(1.0, abs(value))
-    p = (1 + int(far.sum())) / (1 + len(drawn))
     return {
-        "difference": float(value), "mean": float(drawn.mean()), "low": low, "high": high, "p": p,
-        "shuffles": len(drawn),
+        "difference": float(value), "mean": float(drawn.mean()), "low": low, "high": high,
+        "p": permutation_p(value, drawn), "shuffles": len(drawn),
     }  # fmt: skip
+
+
+def permutation_p(value: float, shuffled: np.ndarray) -> float:
+    """(1 + shuffles whose figure is at least as far from the shuffles' mean) / (1 + shuffles)."""
+    far = np.abs(shuffled - shuffled.mean()) >= abs(value - shuffled.mean()) - 1e-12 * max(1.0, abs(value))
+    return (1 + int(far.sum())) / (1 + len(shuffled))
 
 
 def permuted(
@@ -93,7 +109,7 @@ def permuted(
     figures: Callable[[np.ndarray], dict[str, float | None]],
     rng: np.random.Generator,
     limit: int = 500,
-    shuffles: int = 199,
+    shuffles: int = SHUFFLES,
 ) -> dict:
     """What permuting the labels base and new does to new's figures less base's, on at most `limit` rows of each.
 
@@ -151,14 +167,22 @@ def widen(
 
 
 def bootstrap(
-    groups: Sequence[np.ndarray], figure: Callable[..., float], rng: np.random.Generator, draws: int = 1000
+    groups: Sequence[np.ndarray],
+    figure: Callable[..., float],
+    rng: np.random.Generator,
+    low: float = -np.inf,
+    high: float = np.inf,
+    draws: int = 1000,
 ) -> tuple[float, float] | None:
-    """95 % percentile interval of figure(*groups), each group's values drawn again with replacement.
+    """95 % interval of figure(*groups), each group's values drawn again with replacement, within the possible range.
 
     None when a group holds fewer than two values, or so few that a redrawn copy has no figure (NaN).
     """
     if any(len(group) < 2 for group in groups):
         return None
     drawn = [figure(*(group[rng.integers(0, len(group), len(group))] for group in groups)) for _ in range(draws)]
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return (float(low), float(high)) if np.isfinite(drawn).all() else None
+    if not np.isfinite(drawn).all():
+        return None
+    value = figure(*groups)
+    ends = value + widening(min(map(len, groups))) * (np.quantile(drawn, [0.025, 0.975]) - value)
+    return max(low, float(ends[0])), min(high, float(ends[1]))

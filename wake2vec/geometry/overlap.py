@@ -2,9 +2,10 @@
 initialisation.
 
 Overlap.  The share of a new row's k nearest base rows (cosine) before training that are among its k nearest after.
-          Null: the neighbours before of one row with the neighbours after of another (rows shuffled, none left in its
-          place), so that base rows which are near everything (hubs) do not count as stability. `chance` = k / B is
-          what neighbours drawn at random would share.
+          Null: the neighbours before of one row with the neighbours after of another, so that base rows which are near
+          everything (hubs) do not count as stability: its mean is that of all such pairs, exactly; range and p are
+          those of shuffled rows (p as `nulls` has it: exact however few the rows are, where draws of a mean that is
+          mostly 0 have no law that a t test knows). `chance` = k / B is what neighbours drawn at random would share.
 Norm.     |after| - |before|.
 PIP loss. ||E E' - F F'||_F, E and F the new rows before and after (Yin & Shen 2018, NeurIPS, "On the dimensionality
           of word embedding"); `relative` divides by ||E E'||_F. It sees only the inner products among new rows:
@@ -24,14 +25,30 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from wake2vec.geometry.nulls import GROUPS, band, bootstrap, gaussian_rows, jackknife, random_groups
+from wake2vec.geometry.nulls import (
+    GROUPS,
+    SHUFFLES,
+    band,
+    bootstrap,
+    gaussian_rows,
+    jackknife,
+    permutation_p,
+    random_groups,
+)
 from wake2vec.geometry.vectors import LARGE, Rows, counts, distance, edges, for_products, nearest, norms, sampled, spans
 
 POINTS = 3000
 
 
 def measure_overlap(
-    before: Rows, after: Rows, forms: list[dict], seed: int, k: int = 10, sample: int = 5000, draws: int = 10
+    before: Rows,
+    after: Rows,
+    forms: list[dict],
+    seed: int,
+    k: int = 10,
+    sample: int = 5000,
+    draws: int = 10,
+    shuffles: int = SHUFFLES,
 ) -> dict:
     """Neighbour overlap of at most `sample` new rows, change of norm and PIP loss of all: the values of overlap.json.
 
@@ -45,16 +62,17 @@ def measure_overlap(
     seen = np.zeros(len(change), np.int64)
     for form in forms:
         seen[form["row"]] = form["count_train"]
-    shared, null = neighbour_overlap(before.new[at], before.base, after.new[at], after.base, k, rng, draws)
+    old, fresh = nearest(before.new[at], before.base, k)[0], nearest(after.new[at], after.base, k)[0]
+    shared = _shared(old, fresh)
     mean = float(shared.mean()) if len(at) else None
-    beside = band(mean, null, 0.0, 1.0)
+    beside = mismatched(old, fresh, rng, shuffles)
     shown = sampled(len(at), POINTS, rng)
     steps = (np.arange(k + 2) - 0.5) / max(1, k)
     values = {
         "k": k,
         "rows": len(at),
         "mean": mean,
-        "interval": bootstrap([shared], np.mean, rng),
+        "interval": bootstrap([shared], np.mean, rng, 0.0, 1.0),
         "null": beside,
         "effect": None if mean is None or beside["mean"] is None else mean - beside["mean"],
         "chance": k / len(before.base) if k else None,
@@ -70,23 +88,29 @@ def measure_overlap(
     return values if len(at) else values | {"reason": "no new row with a direction before and after"}
 
 
-def neighbour_overlap(
-    new_before: np.ndarray,
-    base_before: np.ndarray,
-    new_after: np.ndarray,
-    base_after: np.ndarray,
-    k: int,
-    rng: np.random.Generator,
-    draws: int = 0,
-) -> tuple[np.ndarray, list[float]]:
-    """Overlap of each row's k base neighbours before and after [rows]; the mean overlap of mismatched pairings."""
-    old, fresh = nearest(new_before, base_before, k)[0], nearest(new_after, base_after, k)[0]
+def mismatched(old: np.ndarray, fresh: np.ndarray, rng: np.random.Generator, shuffles: int) -> dict:
+    """The null of the mean overlap of neighbours before and after, [rows, k] each: {"mean" (of all pairs of two
+    different rows), "std", "low", "high", "z", "p" (of shuffled rows), "draws"}; None below two rows.
+    """
+    n, k = old.shape
+    if n < 2 or not k:
+        return band(None, [])
     shared = _shared(old, fresh)
-    null = []
-    for _ in range(draws if len(old) > 1 else 0):
-        order = rng.permutation(len(old))
-        null.append(float(_shared(old[order], fresh[np.roll(order, 1)]).mean()))
-    return shared, null
+    value = float(shared.mean())
+    size = int(max(old.max(), fresh.max())) + 1
+    often = [np.bincount(side[side >= 0], minlength=size).astype(np.float64) for side in (old, fresh)]
+    drawn = np.array([_shared(old, fresh[rng.permutation(n)]).mean() for _ in range(shuffles)])
+    low, high = np.quantile(drawn, [0.025, 0.975]).tolist()
+    deviation = float(drawn.std(ddof=1))
+    return {
+        "mean": float((often[0] @ often[1] / k - shared.sum()) / (n * (n - 1))),
+        "std": deviation,
+        "low": low,
+        "high": high,
+        "z": (value - float(drawn.mean())) / deviation if deviation else None,
+        "p": permutation_p(value, drawn),
+        "draws": shuffles,
+    }
 
 
 def _shared(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -15,8 +15,9 @@ Shuffled. The gold parts handed round at random among the coinages of the same c
           nearer to its own coinage than to that one.
 Centred.  All of it again with the mean base row taken from the base rows and the mean new row from the new rows,
           which removes the direction that all new rows have in common.
-Intervals of the median rank: bootstrap over coinages, the unit that was sampled (parts of one coinage share its row);
-none of a single coinage.
+Intervals: bootstrap over coinages, the unit that was sampled (parts of one coinage share its row), as much farther from
+the value as few coinages ask (`intervals.widening`). None of fewer than LEAST, whose median reaches no farther than
+they do; and none of a share that is 0 or 1 in every draw, which the draws know nothing about.
 
 A row that was initialised from its parts recovers them before any training, so `change` compares the same coinages
 with their initial rows. An objective draws the words that it trains on to their parts, so `held_out` has the others by
@@ -30,8 +31,10 @@ import numpy as np
 
 from wake2vec.geometry.neighbours import frequent_forms
 from wake2vec.geometry.vectors import Rows, mean_row, norms, spans, unit, walk
+from wake2vec.intervals import widening
 from wake2vec.text.words import COUNTS, normalise
 
+LEAST = 6  # coinages that an interval needs
 TIE = 1e-6  # cosines closer than this are equal: float32 products of equal rows may differ by rounding
 
 
@@ -126,9 +129,11 @@ def _change(before: np.ndarray, after: np.ndarray, weights: np.ndarray, coinages
         name: {
             "before": first[name],
             "value": last[name] - first[name] if len(after) else None,
-            "interval": np.quantile(drawn[1][name] - drawn[0][name], [0.025, 0.975]).tolist() if coinages > 1 else None,
+            "interval": _interval(last[name] - first[name], drawn[1][name] - drawn[0][name], coinages, *bounds)
+            if len(after)
+            else None,
         }
-        for name in ("median_rank", "top10")
+        for name, bounds in (("median_rank", (-np.inf, np.inf)), ("top10", (-1.0, 1.0)))
     }
 
 
@@ -239,8 +244,17 @@ def summarise(ranks: np.ndarray, moved: np.ndarray, weights: np.ndarray, base_ro
         "shuffled": _shuffled(own[movable], handed[:, movable], moved[:, movable]),
     }
     for name, drawn in resampled_averages(own, weights).items():
-        values[f"{name}_interval"] = np.quantile(drawn, [0.025, 0.975]).tolist() if coinages > 1 else None
+        bounds = (1, base_rows) if name == "median_rank" else (0.0, 1.0)
+        values[f"{name}_interval"] = _interval(values[name], drawn, coinages, *bounds) if len(own) else None
     return values if len(own) else values | {"reason": "no coinage here has a row and a part with a row"}
+
+
+def _interval(value: float, drawn: np.ndarray, coinages: int, low: float, high: float) -> list[float] | None:
+    """The 95 % interval of a figure from its bootstrap draws, within the possible range."""
+    if coinages < LEAST or (high <= 1 and not np.ptp(drawn)):
+        return None
+    ends = value + widening(coinages) * (np.quantile(drawn, [0.025, 0.975]) - value)
+    return [max(low, float(ends[0])), min(high, float(ends[1]))]
 
 
 def averages(ranks: np.ndarray) -> dict:

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from wake2vec.geometry.nulls import GROUPS, difference, jackknife_variance, random_groups, widen
+from wake2vec.geometry.nulls import GROUPS, SHUFFLES, difference, jackknife_variance, random_groups, widen
 from wake2vec.geometry.vectors import Rows, density, directed, edges, norms, paired_cosines, sampled, unit, walk_index
 
 PAIRS = ("base_base", "new_new", "base_new")
@@ -34,7 +34,7 @@ NOTHING = {"mean": None, "std": None, "q05": None, "median": None, "q95": None, 
 PERMUTED = 1000  # rows of each group whose labels are shuffled
 
 
-def measure_similarity(rows: Rows, seed: int, pairs: int = 20_000, shuffles: int = 199) -> dict:
+def measure_similarity(rows: Rows, seed: int, pairs: int = 20_000, shuffles: int = SHUFFLES) -> dict:
     """Pairwise cosines of the three pairings and the test between them: the values of similarity.json.
 
     A pairing without pairs has None and a "reason".

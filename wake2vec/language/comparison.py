@@ -5,9 +5,8 @@ interval that of a bootstrap that draws whole passages with replacement (Efron &
 
     r* = Σ_i sums[i*] / Σ_i sizes[i*],   i* = as many passages as there are, drawn anew 2,000 times.
 
-The quantiles of so few numbers as passages often are lie too close: of two passages they hold the truth in half of all
-cases. So an interval is as much longer as Student's t with k - 1 degrees of freedom asks, of k passages that have any
-size (`widening`; Hesterberg 2015, What teachers should know about the bootstrap, on both causes).
+The quantiles of so few numbers as passages often are lie too close; so an interval is as much longer as its number of
+passages that have any size asks (`intervals.widening`).
 
 Two scores of the same passages share most of their spread, so the interval of their difference is that of the ratio
 with `sums` = after - before, passage by passage. What was scored on other bytes does not compare, and is refused.
@@ -19,30 +18,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri, stdtrit
 
 from wake2vec.errors import UserError
+from wake2vec.intervals import widening
 from wake2vec.storage import read_values
 
 DRAWS = 2000
 WINDOW = ("context", "stride")  # what a token is scored with, of likelihood.json
 POSITION = ["passage", "start", "word"]
-
-
-def widening(count: int) -> float:
-    """By how much the quantiles of a bootstrap that draws from so many, 2 or more, are too near for 95 %.
-
-    √(k / (k - 1)), since its spread is that of a population of k; and `t_over_normal`, since that spread is estimated.
-
-    >>> [round(widening(count), 2) for count in (2, 3, 5, 25)]
-    [9.17, 2.69, 1.58, 1.07]
-    """
-    return t_over_normal(count) * (count / (count - 1)) ** 0.5
-
-
-def t_over_normal(count: int) -> float:
-    """Where 95 % of Student's t end with count - 1 degrees of freedom, over where they end of a normal distribution."""
-    return float(stdtrit(count - 1, 0.975) / ndtri(0.975))
 
 
 def ratio(

@@ -16,7 +16,7 @@ the Deltas compare with is random passages of the held-out texts, each time othe
 words, half of the shorter text's: a longer text is nearer to everything. A landmark is drawn from the other passages,
 since pieces of one share its topic. A group of samples is compared with as many such references.
 
-Intervals are those of a bootstrap over samples (Efron & Tibshirani 1993), widened where they are few (comparison.py).
+Intervals are those of a bootstrap over samples (Efron & Tibshirani 1993), widened where they are few (intervals.py).
 Resampling makes frequencies noisier and so every distance larger: of the Deltas' draws the spread is taken, around the
 value that was measured.
 """
@@ -27,8 +27,8 @@ from typing import Any
 
 import numpy as np
 
+from wake2vec.intervals import t_over_normal, widening
 from wake2vec.language import register_delta as delta
-from wake2vec.language.comparison import t_over_normal, widening
 from wake2vec.language.register_coinages import COINED, judge, parsing, rates
 from wake2vec.language.register_copying import COPIED, copying, distinct
 from wake2vec.language.register_ratio import Model, fit_pair, ratio

@@ -147,7 +147,7 @@ def read_overlap(mean: float | None, null: Null, k: int | None) -> str:
     if where is None:
         return NOT_MEASURED
     if where == "within":
-        return "No more neighbours were kept than by chance: the neighbourhoods are new."
+        return "Not measurably more neighbours were kept than by chance."
     if where == "below":
         return "Fewer neighbours were kept than by chance."
     by_chance = number(null["mean"] * k, 2)

@@ -46,6 +46,7 @@ MEASURES = {
     "cosine": Measure("Cosine Delta (plain − Wake)", 1, 3, "leans to the Wake in its frequent words (cosine)"),
 }
 LANDMARKS = {"held_out": "Held-out Wake", "plain": "Plain", "shuffled": "Shuffled"}
+HELD_OUT = {"wake": "the run’s text", "plain": "plain English"}
 UNREAD = "Not read: it did not order mixtures of known shares."
 ORDERS = "register.orders."
 HEADLINE = ("coinages", "parsed", "unparsed", "copied", "ratio")
@@ -102,7 +103,7 @@ def summarise_register(results: Results) -> dict[str, Any]:
             continue
         name = f"{phase}.register"
         values |= {"register.plain": register["plain"], "register.words": register["words"]}
-        values["register.single"] = register.get("single", [])
+        values |= {f"register.single.{of}": of in register.get("single", []) for of in HELD_OUT}
         values |= {"register.copied_run": register["copied_run"], "register.frequent": register["frequent"]}
         values |= {f"{name}.temperature": group["temperature"], f"{name}.samples": group["samples"]}
         values[f"{name}.short"] = register["short"]
@@ -340,8 +341,7 @@ def compared_with(summary: Summary) -> str:
     )
     short = sum(summary[f"{phase}.register.short"] for phase in phases_with(summary, "register.samples"))
     left = "" if not short else f" {count(short)} samples were shorter and are left out."
-    if summary["register.single"]:
-        named = [{"wake": "the run’s text", "plain": "plain English"}[of] for of in summary["register.single"]]
+    if named := [label for of, label in HELD_OUT.items() if summary[f"register.single.{of}"]]:
         left += (
             f" Of {several(named)} a single passage is held out, and the Deltas, which compare with passages "
             "drawn from several, are not measured."
