@@ -1,9 +1,10 @@
 """Whether an affix moves its words one way: the cosine of a word's offset to the direction of the others that share it.
 
 For a word w of affix a with root r the offset is o_w = E(w) - E(r), E(r) the mean of the root's base pieces' rows and
-u_w = o_w / |o_w|. With S_a the sum of u over the words of a,
-    c_w = cos(u_w, S_a - u_w) = (u_w . S_a - 1) / |S_a - u_w|,
-the cosine to the mean direction of the others (leave one out, so that a word does not agree with itself). The figure
+u_w = o_w / |o_w|. With S_a the sum of u over the words of a and S_ar that over those of them that have the root r,
+    c_w = cos(u_w, S_a - S_ar),
+the cosine to the mean direction of the others: neither with itself does a word agree, nor with one of its own root, of
+whose offset it shares a part; few words share both root and affix, but more would when affixes are shuffled. The figure
 is the mean of c_w over all words whose affix has `LEAST` words or more: 0 where offsets have no common direction, 1
 where each affix is one vector. A word with prefix and suffix counts once for each. Offsets as the analogies of
 Mikolov, Yih & Zweig (2013, NAACL) take them.
@@ -47,6 +48,7 @@ class Pairs:
     word: np.ndarray  # position of the word among the words
     affix: np.ndarray  # position of its affix among the affixes
     kind: np.ndarray  # 0 prefix, 1 suffix
+    root: np.ndarray  # number of the word's root
     names: list[tuple[str, str]]  # (kind, affix)
 
 
@@ -141,14 +143,15 @@ def affix_pairs(entries: list[dict]) -> Pairs:
         count[name] = count.get(name, 0) + 1
     names = sorted(name for name, words in count.items() if words >= LEAST)
     number = {name: i for i, name in enumerate(names)}
-    kept = [(i, number[name], KINDS.index(name[0])) for i, name in listed if name in number]
-    columns = np.array(kept, np.int64).reshape(-1, 3).T
+    root = {name: i for i, name in enumerate(dict.fromkeys(entry["root"] for entry in entries))}
+    kept = [(i, number[name], KINDS.index(name[0]), root[entries[i]["root"]]) for i, name in listed if name in number]
+    columns = np.array(kept, np.int64).reshape(-1, 4).T
     pairs = Pairs(*columns, names)
     kept = comparable(pairs, np.ones(len(pairs.word), bool))
     if kept.all():
         return pairs
     used, affix = np.unique(pairs.affix[kept], return_inverse=True)
-    return Pairs(pairs.word[kept], affix, pairs.kind[kept], [names[i] for i in used.tolist()])
+    return Pairs(pairs.word[kept], affix, pairs.kind[kept], pairs.root[kept], [names[i] for i in used.tolist()])
 
 
 def comparable(pairs: Pairs, asked: np.ndarray) -> np.ndarray:
@@ -158,16 +161,38 @@ def comparable(pairs: Pairs, asked: np.ndarray) -> np.ndarray:
 
 
 def cosines(units: np.ndarray, pairs: Pairs) -> np.ndarray:
-    """c_w of every pair, from unit offsets [words, d]: the cosine to the mean of the affix's other words, float64."""
+    """c_w of every pair, from unit offsets [words, d]: the cosine to the mean of the affix's words of other roots,
+    float64; 0 where there are none.
+    """
     count = len(pairs.word)
-    member = csr_array((np.ones(count, np.float32), (pairs.affix, pairs.word)), (len(pairs.names), len(units)))
-    sums = member @ units
+    sums = _sums(pairs.affix, pairs.word, units)
     squared = np.einsum("ij,ij->i", sums, sums, dtype=np.float64)[pairs.affix]
-    dot = np.empty(count)
-    for span in spans(count, units.shape[1]):
-        dot[span] = np.einsum("ij,ij->i", units[pairs.word[span]], sums[pairs.affix[span]], dtype=np.float64)
-    rest = np.sqrt(np.maximum(squared - 2 * dot + 1, 0.0))
-    return np.divide(dot - 1, rest, out=np.zeros(count), where=rest > 1e-6)
+    dot = _dots(units, pairs.word, sums, pairs.affix)
+    with_sum, with_own, own = dot.copy(), np.ones(count), np.ones(count)  # of S_ar where that is the word alone
+    _, key, times = np.unique(
+        pairs.affix * (pairs.root.max() + 1) + pairs.root, return_inverse=True, return_counts=True
+    )
+    shared = np.flatnonzero(times[key] > 1)
+    if len(shared):
+        _, few = np.unique(key[shared], return_inverse=True)
+        kin = _sums(few, pairs.word[shared], units)
+        with_own[shared] = _dots(units, pairs.word[shared], kin, few)
+        with_sum[shared] = _dots(sums, pairs.affix[shared], kin, few)
+        own[shared] = np.einsum("ij,ij->i", kin, kin, dtype=np.float64)[few]
+    rest = np.sqrt(np.maximum(squared - 2 * with_sum + own, 0.0))
+    return np.divide(dot - with_own, rest, out=np.zeros(count), where=rest > 1e-3)
+
+
+def _sums(group: np.ndarray, word: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """The sum of the units of each group's words, [groups, d]."""
+    shape = int(group.max()) + 1, len(units)
+    return csr_array((np.ones(len(group), np.float32), (group, word)), shape) @ units
+
+
+def _dots(a: np.ndarray, at: np.ndarray, b: np.ndarray, of: np.ndarray) -> np.ndarray:
+    """a[at] . b[of], float64, a block at a time."""
+    parts = [np.einsum("ij,ij->i", a[at[s]], b[of[s]], dtype=np.float64) for s in spans(len(at), a.shape[1])]
+    return np.concatenate(parts)
 
 
 def figures(
@@ -211,7 +236,7 @@ def _shuffled(pairs: Pairs, asked: np.ndarray, rng: np.random.Generator) -> Pair
     for kind in range(len(KINDS)):
         inside = np.flatnonzero(asked & (pairs.kind == kind))
         affix[inside] = affix[rng.permutation(inside)]
-    return Pairs(pairs.word, affix, pairs.kind, pairs.names)
+    return Pairs(pairs.word, affix, pairs.kind, pairs.root, pairs.names)
 
 
 def _left_out(units: np.ndarray, pairs: Pairs, asked: np.ndarray, group: np.ndarray | None) -> list[float]:
@@ -223,7 +248,7 @@ def _left_out(units: np.ndarray, pairs: Pairs, asked: np.ndarray, group: np.ndar
         kept &= np.bincount(pairs.affix[kept], minlength=len(pairs.names))[pairs.affix] > 1
         if not (kept & asked).any():
             return []
-        rest = Pairs(pairs.word[kept], pairs.affix[kept], pairs.kind[kept], pairs.names)
+        rest = Pairs(pairs.word[kept], pairs.affix[kept], pairs.kind[kept], pairs.root[kept], pairs.names)
         found.append(float(cosines(units, rest)[asked[kept]].mean()))
     return found
 
