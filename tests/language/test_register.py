@@ -3,10 +3,10 @@
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from tests.conftest import ROOT
+from tests.language.register_words import LEXICON
 from wake2vec.language import register
 from wake2vec.language.register import (
     MEASURES,
@@ -28,60 +28,9 @@ from wake2vec.language.register import (
     sample_words,
     shuffled,
 )
-from wake2vec.language.register_coinages import judge, parsing, rates
+from wake2vec.language.register_coinages import judge
 from wake2vec.storage import read_text, write_csv, write_json, write_text
 from wake2vec.text.lexicon import lexicon_from_list
-
-LEXICON = pd.DataFrame(
-    [
-        ("river", 9, 4.6, "excluded", "known: zipf 4.60 > 1.00", "river:9"),
-        ("moonbread", 5, 0.0, "kept", "", "moonbread:5"),
-        ("quarkling", 1, 0.0, "excluded", "count 1 < min_count 2", "quarkling:1"),
-        (
-            "zorbeth",
-            6,
-            0.0,
-            "excluded",
-            "name: capitalised in 6 of 6 places inside sentences, at least 90%",
-            "Zorbeth:6",
-        ),
-        ("bread", 2, 4.7, "kept", "", "bread:2"),  # a user's list may hold English words
-    ],
-    columns=["word", "count", "zipf", "status", "reason", "surfaces"],
-)
-TRAINING = {"river", "moonbread", "quarkling", "zorbeth", "the"}
-
-
-def kinds():
-    return judge(LEXICON, TRAINING, {"zorbeth"}, max_zipf=1.0, min_length=3)
-
-
-@pytest.mark.parametrize(
-    ("word", "kind"),
-    [
-        ("moonbread", "quoted"),  # kept
-        ("quarkling", "quoted"),  # too rare for a row, and a coinage all the same
-        ("zorbeth", "plain"),  # a name of the training text
-        ("bread", "new"),  # listed, and not in the training text
-        ("river", "plain"),
-        ("riverrunning", "new"),  # nowhere
-        ("xk", "plain"),  # too short
-        ("xviii", "plain"),
-        ("soooo", "plain"),
-    ],
-)
-def test_what_a_coinage_is(word, kind):
-    assert kinds()(word) == kind
-
-
-def test_new_words_are_of_known_parts_or_not_and_may_be_fused():
-    parse = parsing(LEXICON, ROOT / "data/morphemes.csv", ROOT / "data/false_segmentations.csv")
-    methods = {"moonbread": "compound", "unriverly": "affix", "quarkling": "none", "thiefreyasyand": "none"}
-    assert {word: parse(word) for word in methods} == methods
-    piece = ["moonbread", "the", "breadriver", "unriverly", "thiefreyasyand", "recpes", "moonbread", "quarkling"]
-    found = rates(piece, kinds(), parse)
-    assert found == {"coinages": 7 / 8, "quoted": 3 / 8, "parsed": 2 / 8, "unparsed": 2 / 8, "fused": 3 / 8}
-    assert rates([], kinds(), parse)["coinages"] == 0
 
 
 @pytest.mark.parametrize(
