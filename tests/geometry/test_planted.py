@@ -118,11 +118,12 @@ def words(rng, affix=0.0, common=0.0, noise=0.3, count=80, d=24):
     segmentation, new = [], []
     for i in range(count):
         prefix, suffix = AFFIXES[i % len(AFFIXES)]
+        root = (i + i // len(base)) % len(base)  # with another affix the second time
         segmentation.append(
-            {"word": f"word{i}", "prefix": prefix, "root": f"r{i % len(base)}", "suffix": suffix, "compound": []}
+            {"word": f"word{i}", "prefix": prefix, "root": f"r{root}", "suffix": suffix, "compound": []}
         )
         moved = sum(vectors[name] for name in (prefix, suffix) if name)
-        new.append(base[i % len(base)] + moved + shared + noise * rng.standard_normal(d))
+        new.append(base[root] + moved + shared + noise * rng.standard_normal(d))
     return Rows(base, np.repeat(new, 2, axis=0)), segmentation, {f"r{i}": [i] for i in range(len(base))}
 
 
@@ -143,7 +144,8 @@ def test_leave_one_out_is_the_mean_of_the_others(rng):
     units = unit(rng.standard_normal((30, 5)).astype(np.float32))
     roots = [f"r{i}" for i in rng.integers(0, 12, 30)]
     pairs = affix_pairs([{"prefix": "ab"[i % 2], "suffix": "c" * (i % 3 == 0), "root": roots[i]} for i in range(30)])
-    assert len({*zip(pairs.affix, pairs.root, strict=True)}) < len(pairs.word)  # words of one root and affix
+    assert len({*zip(pairs.affix, pairs.root, strict=True)}) == len(pairs.word) < 40  # one word of a root and affix
+    assert pairs.word.tolist() == sorted(pairs.word.tolist())
     found = cosines(units, pairs)
     for word, affix, cosine in zip(pairs.word, pairs.affix, found, strict=True):
         same = zip(pairs.word, pairs.affix, strict=True)
@@ -196,6 +198,27 @@ def test_many_words_of_few_roots_have_no_affix_directions_either(make_forms):
         assert sum(one["shuffled"]["p"] < 0.05 for one in run) <= 5
 
 
+def test_variants_of_a_word_are_no_words_of_their_affix_more(make_forms):
+    """Three words of one root and affix, now and then, where all new words have a direction in common and affixes none:
+    shuffles part the three, which then have more others to agree with than they had.
+    """
+    found = []
+    for seed in range(24):
+        rng = np.random.default_rng(seed)
+        drawn = [(int(r), int(a)) for r, a in zip(rng.integers(100, size=120), rng.integers(20, size=120), strict=True)]
+        listed = [pair for pair in drawn for _ in range(3 if rng.random() < 0.3 else 1)]
+        segmentation = [
+            {"word": f"word{i}", "prefix": f"p{a}", "root": f"r{r}", "suffix": "", "compound": []}
+            for i, (r, a) in enumerate(listed)
+        ]
+        rows = Rows(rng.standard_normal((100, 24)), rng.standard_normal((2 * len(listed), 24)) + 2 * np.eye(24)[0])
+        ids = {f"r{r}": [r] for r in range(100)}
+        found.append(measure_directions(rows, segmentation, make_forms(len(rows.new)), ids, seed, 39))
+    assert all(100 < run["words"] <= 120 for run in found)
+    for run in (found, [one["centred"] for one in found]):
+        assert sum(one["shuffled"]["p"] < 0.05 for one in run) <= 5
+
+
 def test_words_without_a_shared_affix_have_a_reason(make_forms):
     rows, segmentation, ids = words(np.random.default_rng(0), count=4)
     found = measure_directions(rows, segmentation[:2], make_forms(len(rows.new)), ids, 0)
@@ -204,9 +227,10 @@ def test_words_without_a_shared_affix_have_a_reason(make_forms):
 
 def test_an_affix_that_is_the_only_one_of_its_kind_is_not_compared():
     # One prefix and one suffix, each an exact direction: shuffling the affixes of a kind moves nothing.
-    alone = [{"prefix": "un", "suffix": "", "root": "r"}] * 12 + [{"prefix": "", "suffix": "ness", "root": "r"}] * 12
+    alone = [{"prefix": "un", "suffix": "", "root": f"r{i}"} for i in range(12)]
+    alone += [{"prefix": "", "suffix": "ness", "root": f"r{i}"} for i in range(12)]
     assert not len(affix_pairs(alone).word)
-    pairs = affix_pairs(alone + [{"prefix": "re", "suffix": "", "root": "r"}] * 3)
+    pairs = affix_pairs(alone + [{"prefix": "re", "suffix": "", "root": f"r{i}"} for i in range(3)])
     assert pairs.names == [("prefix", "re"), ("prefix", "un")] and set(pairs.affix) == {0, 1} and len(pairs.word) == 15
 
 

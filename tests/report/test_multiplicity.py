@@ -7,12 +7,12 @@ from tests.report.report_results import make_results
 from wake2vec.geometry.dimension import measure_dimension
 from wake2vec.geometry.isotropy import measure_isotropy
 from wake2vec.geometry.norms import measure_norms
-from wake2vec.geometry.nulls import gaussian_rows
+from wake2vec.geometry.nulls import SHUFFLES, gaussian_rows
 from wake2vec.geometry.similarity import measure_similarity
 from wake2vec.geometry.vectors import Rows
 from wake2vec.report.calibration_tables import corrected, directions_table, permuted_table
 from wake2vec.report.geometry_tables import isotropy_table
-from wake2vec.report.multiplicity import adjusted, compared
+from wake2vec.report.multiplicity import FAMILIES, _counts, _made_by, adjusted, compared
 from wake2vec.report.readings import place, read_norms
 from wake2vec.report.summary import summarise
 
@@ -70,6 +70,15 @@ def test_a_large_difference_that_stands_alone_is_found():
     for phase in ("p1", "p3"):
         d, null = values[f"{phase}.permuted.norms.cohens_d"], values[f"{phase}.permuted.norms.cohens_d.null"]
         assert place(d, null) == "above" and read_norms(d, [1, 3], 0.9, null).startswith("New rows are longer")
+
+
+@pytest.mark.parametrize("family", ["labels", "parts"])
+def test_the_least_p_of_shuffles_is_small_enough_for_a_family(family):
+    """Of a run with every phase, measure and kind of row: 1 / (1 + SHUFFLES) times what is asked beside it."""
+    summary = summarise(make_results())
+    asked = [name for name in summary if _counts(name, summary, FAMILIES[family])]
+    together = [name for name in asked if _made_by(name, family, summary) == "open"]
+    assert 0 < len(together) < len(asked) and len(together) / (1 + SHUFFLES) < 0.05
 
 
 def test_what_an_initialisation_puts_in_does_not_thin_out_what_is_asked_of_trained_rows():

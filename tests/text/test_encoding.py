@@ -2,8 +2,10 @@
 
 import pytest
 
+from tests.conftest import COINAGES
 from tests.vocabulary.conftest import REAL
 from wake2vec.text import encoding
+from wake2vec.vocabulary.injection import inject
 
 
 def test_batches_are_the_passages_one_by_one(base_tokenizer, passages, monkeypatch):
@@ -34,3 +36,12 @@ def test_the_first_piece_of_a_form_is_the_bases_after_a_space_or_alone(tmp_path,
         line = base.encode(f"end\n{form['surface']}", add_special_tokens=False).ids
         if not form["start"]:
             assert piece in line and base.decode(line[line.index(piece) :]).lstrip("\n") == form["surface"]
+
+
+def test_ids_that_no_piece_has_are_no_text(base_tokenizer, passages):
+    rows = base_tokenizer.get_vocab_size() + 4
+    injected = inject(base_tokenizer, rows, COINAGES, passages, [], min_fires=0)[0]
+    ids = injected.encode("the moonbread ran", add_special_tokens=False).ids
+    drawn = [ids[0], rows - 1, *ids[1:], rows - 4]
+    assert encoding.with_text(injected, drawn) == ids and "no piece" in injected.decode(drawn)
+    assert encoding.with_text(base_tokenizer, [5, 6]) == [5, 6]

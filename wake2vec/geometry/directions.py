@@ -4,7 +4,8 @@ For a word w of affix a with root r the offset is o_w = E(w) - E(r), E(r) the me
 u_w = o_w / |o_w|. With S_a the sum of u over the words of a and S_ar that over those of them that have the root r,
     c_w = cos(u_w, S_a - S_ar),
 the cosine to the mean direction of the others: neither with itself does a word agree, nor with one of its own root, of
-whose offset it shares a part; few words share both root and affix, but more would when affixes are shuffled. The figure
+whose offset it shares a part. Of words that share root and affix one is looked at; shuffled affixes bring others of one
+root together. The figure
 is the mean of c_w over all words whose affix has `LEAST` words or more: 0 where offsets have no common direction, 1
 where each affix is one vector. A word with prefix and suffix counts once for each. Offsets as the analogies of
 Mikolov, Yih & Zweig (2013, NAACL) take them.
@@ -136,8 +137,16 @@ def words_with_rows(
 
 
 def affix_pairs(entries: list[dict]) -> Pairs:
-    """The pairs of words and affixes, of affixes with at least `LEAST` words, where a kind has two such affixes."""
-    listed = [(i, (kind, entry[kind])) for i, entry in enumerate(entries) for kind in KINDS if entry[kind]]
+    """The pairs of words and affixes, of affixes with at least `LEAST` words, where a kind has two such affixes.
+
+    Of the words that have both root and affix in common the first stands for all: no affix is known by one root, and
+    shuffles would part them, which gives each more others than it has.
+    """
+    first: dict[tuple[str, str, str], tuple[int, tuple[str, str]]] = {}
+    for i, entry in enumerate(entries):
+        for kind in filter(entry.get, KINDS):
+            first.setdefault((kind, entry[kind], entry["root"]), (i, (kind, entry[kind])))
+    listed = list(first.values())
     count: dict[tuple[str, str], int] = {}
     for _, name in listed:
         count[name] = count.get(name, 0) + 1

@@ -17,7 +17,7 @@ Centred.  All of it again with the mean base row taken from the base rows and th
           which removes the direction that all new rows have in common.
 Intervals: bootstrap over coinages, the unit that was sampled (parts of one coinage share its row), as much farther from
 the value as few coinages ask (`intervals.widening`). None of fewer than LEAST, whose median reaches no farther than
-they do; and none of a share that is 0 or 1 in every draw, which the draws know nothing about.
+they do; and none of a share, or a change of one, that is the same in every draw.
 
 A row that was initialised from its parts recovers them before any training, so `change` compares the same coinages
 with their initial rows. An objective draws the words that it trains on to their parts, so `held_out` has the others by

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 
 from wake2vec.errors import UserError
 from wake2vec.storage import read_text, read_values
-from wake2vec.text.encoding import begin_id, load_tokenizer
+from wake2vec.text.encoding import begin_id, load_tokenizer, with_text
 
 PROMPT_WORDS = 6
 OWN = "own"  # what a prompt of the user's is seeded with
@@ -105,7 +105,7 @@ def write_on(
         )
     # the whole text is decoded and the prompt cut off it, so that the seam keeps its space
     prompted = len(tokenizer.decode(start[1:]))
-    return [tokenizer.decode(row[1:].tolist())[prompted:] for row in written]
+    return [tokenizer.decode(with_text(tokenizer, row[1:].tolist()))[prompted:] for row in written]
 
 
 def choice(temperatures: Sequence[float], seeds: Sequence[int], top_p: float):

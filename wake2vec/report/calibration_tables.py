@@ -167,7 +167,7 @@ def directions(summary: Summary) -> str:
         )
     at = WHEN[phase]
     return (
-        f"{at[0].upper()}{at[1:]} {whose} has a mean cosine of {measured} to those of the other words with its affix "
-        f"({'; '.join(controls)}; {p_value(null.get('p_adjusted', null.get('p')))}). "
+        f"{at[0].upper()}{at[1:]} {whose} has a mean cosine of {measured} to those of words of other roots with its "
+        f"affix ({'; '.join(controls)}; {p_value(null.get('p_adjusted', null.get('p')))}). "
         f"{readings.read_directions(value, null)}{since}"
     )

@@ -16,6 +16,7 @@ from wake2vec.text.corpus import passages_of
 
 BATCH = 512  # texts encoded at once
 LINE = "\n"  # what stands before a bare form: no base tokenizer joins it to a word
+NO_PIECE = "<no piece {}>"  # the entry of an id that is a row of a padded matrix and no piece; no text has it
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,11 @@ def encode(tokenizer: Tokenizer, texts: list[str]) -> Encoded:
 def encode_corpus(tokenizer: Tokenizer, text: str) -> Encoded:
     """Encode the passages of a corpus text (train.txt or valid.txt)."""
     return encode(tokenizer, passages_of(text))
+
+
+def with_text(tokenizer: Tokenizer, ids: Sequence[int]) -> list[int]:
+    """The ids that stand for text: a model may draw a row of a padded matrix that no piece has."""
+    return [i for i in ids if tokenizer.id_to_token(i) != NO_PIECE.format(i)]
 
 
 def first_pieces(tokenizer: Tokenizer, forms: Sequence[Mapping[str, Any]]) -> np.ndarray:

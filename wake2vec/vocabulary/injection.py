@@ -27,7 +27,7 @@ from tokenizers import Tokenizer
 from wake2vec.errors import UserError
 from wake2vec.storage import read_jsonl, read_text, read_values
 from wake2vec.text.corpus import passages_of
-from wake2vec.text.encoding import encode
+from wake2vec.text.encoding import NO_PIECE, encode
 from wake2vec.vocabulary.isolation import SPACE, WORD, is_byte_level, isolating, steps_of
 
 CHUNK = regex.compile(rf"{WORD}+|.")  # of a form, where a word may begin or end
@@ -135,7 +135,8 @@ def _too_rare(form: Mapping[str, Any], in_text: int, shown: int, min_fires: int,
 
 
 def _hiding(fired: set[str], rare: set[str]) -> set[str]:
-    """Of the surfaces that fired, those inside of which rare ones stand as words, but for what stands inside of these.
+    """Of the surfaces that fired, those inside of which rare ones stand as whole words, but for what stands inside of
+    these. (Of forms that are matched anywhere, as `substring` does, one in the middle of a word is not looked for.)
 
     >>> _hiding({"a-b-c", "a-b", "c", "d-e"}, {"a-b-c", "a-b", "c", "d-e"})
     {'a-b-c'}
@@ -163,7 +164,7 @@ def _filled(spec: dict[str, Any], base_rows: int) -> dict[str, int]:
     """The model's vocabulary, with an entry for every id of the base matrix that has none. A space is in no piece."""
     vocabulary = spec["model"]["vocab"]
     unused = set(range(base_rows)).difference(vocabulary.values())
-    return vocabulary | {f"<no piece {number}>": number for number in sorted(unused)}
+    return vocabulary | {NO_PIECE.format(number): number for number in sorted(unused)}
 
 
 def not_coming_back(tokenizer: Tokenizer, passages: list[str]) -> int:
