@@ -212,5 +212,6 @@ def hidden_states(causal: nn.Module, ids: torch.Tensor) -> torch.Tensor:
 def head_of(causal: nn.Module) -> tuple[torch.Tensor, torch.Tensor | None, float | None]:
     """(base rows, new rows or None, soft cap or None) of a model's head, injected or not."""
     head = causal.get_output_embeddings()
-    cap = getattr(causal.config.get_text_config(), "final_logit_softcapping", None)
+    # of the model's own configuration: a text model's inside of it is not applied (Gemma 3 that sees as well)
+    cap = getattr(causal.config, "final_logit_softcapping", None)
     return (head.base, head.new, cap) if isinstance(head, SplitHead) else (head.weight, None, cap)
