@@ -10,6 +10,9 @@ from threadpoolctl import threadpool_limits
 
 from wake2vec.errors import UserError
 from wake2vec.geometry.measures import measure_change, measure_rows, project, recover
+from wake2vec.geometry.norms import measure_norms
+from wake2vec.geometry.nulls import own_stream
+from wake2vec.geometry.overlap import measure_overlap
 from wake2vec.geometry.vectors import Rows
 from wake2vec.storage import plain
 
@@ -166,3 +169,15 @@ def test_a_testbed_sized_matrix_takes_seconds_and_no_minutes(make_forms):
     started = time.process_time()
     everything(before, after, make_forms(500, rng.integers(0, 12, 500)))
     assert time.process_time() - started < 45  # 15 s when nothing else runs
+
+
+def test_the_geometry_draws_from_a_stream_of_its_own(make_forms):
+    rng = np.random.default_rng(0)
+    before, after = (Rows(rng.standard_normal((60, 8)), rng.standard_normal((30, 8))) for _ in range(2))
+    forms, tokens = make_forms(30), [str(i) for i in range(60)]
+    interval = measure_rows(after, tokens, forms, 5)["norms"]["cohens_d"]["interval"]
+    assert interval == measure_norms(after, own_stream(5))["cohens_d"]["interval"]
+    assert interval != measure_norms(after, 5)["cohens_d"]["interval"]
+    null = measure_change(before, after, tokens, forms, 5)["overlap"]["null"]
+    assert null == measure_overlap(before, after, forms, own_stream(5))["null"]
+    assert null != measure_overlap(before, after, forms, 5)["null"]

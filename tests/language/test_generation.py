@@ -7,6 +7,7 @@ from wake2vec.errors import UserError
 from wake2vec.language.generation import choice, generate_phase, probes, prompt_for, write_on
 from wake2vec.model.assemble import load_base
 from wake2vec.storage import write_json, write_text
+from wake2vec.text.encoding import NO_PIECE
 
 TRAIN = "One fine day the riverling sang.\n\nMoonbread lay there, riverlings too.\n"
 FORMS = [
@@ -42,6 +43,23 @@ DRAWS = [(0.5, 1), (1.5, 1), (1.5, 2), (0.5, 1)]
 def test_the_seed_and_the_temperature_decide(base, base_tokenizer):
     written = write_on(load_base(base), base_tokenizer, 1, "The river", DRAWS, tokens=12, top_p=0.95)
     assert written[0] == written[3] and len(set(written)) == 3
+
+
+def test_a_row_that_no_piece_has_may_be_drawn_and_is_no_text(base, base_tokenizer):
+    decoded = []
+
+    class EveryOther:
+        encode = staticmethod(base_tokenizer.encode)
+
+        def id_to_token(self, i):
+            return NO_PIECE.format(i) if i % 2 else base_tokenizer.id_to_token(i)
+
+        def decode(self, ids):
+            decoded.append(ids)
+            return base_tokenizer.decode(ids)
+
+    write_on(load_base(base), EveryOther(), 1, "", DRAWS, tokens=12, top_p=1.0)
+    assert 0 < sum(map(len, decoded)) < 12 * len(DRAWS) and not any(i % 2 for ids in decoded for i in ids)
 
 
 def test_more_tokens_than_the_base_has_positions_are_refused(base, base_tokenizer):

@@ -279,6 +279,8 @@ def test_a_phase_is_measured_from_files(made, files):
     [landmark] = values["landmarks"]
     assert landmark["held_out"]["coinages"]["mean"] > 3 * landmark["plain"]["coinages"]["mean"]
     assert landmark["shuffled"]["copied"]["mean"] < 0.2
+    two = measure_phase(files([sample(copied), sample(alien)]), SETTINGS)
+    assert [marks["samples"] for marks in two["landmarks"]] == [1, 2]  # single pieces too, for single samples
     again = measure_phase(files([sample(copied), sample(alien, temperature=0.5), sample(["too", "short"])]), SETTINGS)
     assert again == values
 

@@ -3,12 +3,11 @@
 For a word w of affix a with root r the offset is o_w = E(w) - E(r), E(r) the mean of the root's base pieces' rows and
 u_w = o_w / |o_w|. With S_a the sum of u over the words of a and S_ar that over those of them that have the root r,
     c_w = cos(u_w, S_a - S_ar),
-the cosine to the mean direction of the others: neither with itself does a word agree, nor with one of its own root, of
-whose offset it shares a part. Of words that share root and affix one is looked at; shuffled affixes bring others of one
-root together. The figure
-is the mean of c_w over all words whose affix has `LEAST` words or more: 0 where offsets have no common direction, 1
-where each affix is one vector. A word with prefix and suffix counts once for each. Offsets as the analogies of
-Mikolov, Yih & Zweig (2013, NAACL) take them.
+the cosine to the mean direction of the others: a word is compared neither with itself nor with words of its own root,
+with whose offsets its own has E(r) in common. Of words that share root and affix the first alone is looked at; shuffled
+affixes bring others of one root together. The figure is the mean of c_w over all words whose affix has `LEAST` words or
+more: 0 where offsets have no common direction, 1 where each affix is one vector. A word with prefix and suffix counts
+once for each. Offsets as the analogies of Mikolov, Yih & Zweig (2013, NAACL) take them.
 
 What a common "new word" direction does: new rows may all lie to one side of the base rows, and then every offset
 points there, whatever the affix. So three things stand beside the figure.

@@ -13,7 +13,7 @@ Annals of Statistics 41). Cost: one walk over the rows, and `shuffles` sums of n
 import numpy as np
 from scipy import stats
 
-from wake2vec.geometry.nulls import SHUFFLES, band, bootstrap, difference, permutation_p
+from wake2vec.geometry.nulls import SHUFFLES, band, bootstrap, difference, shuffled_p
 from wake2vec.geometry.vectors import Rows, density, edges, evenly, norms
 
 QUANTILES = {"min": 0.0, "q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95, "max": 1.0}
@@ -98,9 +98,7 @@ def compare(base: np.ndarray, new: np.ndarray, rng: np.random.Generator, shuffle
         "value": value,
         "interval": interval,
         "null": band(value, d),
-        "permuted": {"rows": len(pooled)}
-        | difference(value, d)
-        | {"p": permutation_p(result["welch"]["t"], np.array(t))},
+        "permuted": {"rows": len(pooled)} | difference(value, d) | {"p": shuffled_p(result["welch"]["t"], np.array(t))},
     }
     return result
 

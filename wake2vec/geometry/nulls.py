@@ -14,7 +14,7 @@ Permuted. What shuffling the labels base and new over the rows does to the diffe
           A report corrects for some twenty such tests at once (report/multiplicity.py): with 199 shuffles the least p
           would leave a difference that stands alone, however large, above 0.05. So there are SHUFFLES.
 Interval. Rows are the sampling unit. For figures that add up over rows, percentiles of the bootstrap (Efron 1979), as
-          much farther from the value as few rows ask (`intervals.widening`).
+          much farther from the value as few rows ask (`intervals`).
           For figures that repeated rows would bias (spectra, partition functions, pairs), the delete-a-group
           jackknife with G random groups: v = (G - 1)/G sum_g (f(-g) - mean f(-.))^2, value +/- t sqrt(v) with G - 1
           degrees of freedom (Kott 2001, Journal of Official Statistics 17).
@@ -28,7 +28,7 @@ from scipy import stats
 from threadpoolctl import threadpool_limits
 
 from wake2vec.geometry.vectors import LARGE, Blocks, sampled, spans
-from wake2vec.intervals import widening
+from wake2vec.intervals import bootstrap_interval
 
 GROUPS = 10
 SHUFFLES = 499
@@ -93,11 +93,11 @@ def difference(value: float, shuffled: Sequence[float]) -> dict:
     low, high = np.quantile(drawn, [0.025, 0.975]).tolist()
     return {
         "difference": float(value), "mean": float(drawn.mean()), "low": low, "high": high,
-        "p": permutation_p(value, drawn), "shuffles": len(drawn),
+        "p": shuffled_p(value, drawn), "shuffles": len(drawn),
     }  # fmt: skip
 
 
-def permutation_p(value: float, shuffled: np.ndarray) -> float:
+def shuffled_p(value: float, shuffled: np.ndarray) -> float:
     """(1 + shuffles whose figure is at least as far from the shuffles' mean) / (1 + shuffles)."""
     far = np.abs(shuffled - shuffled.mean()) >= abs(value - shuffled.mean()) - 1e-12 * max(1.0, abs(value))
     return (1 + int(far.sum())) / (1 + len(shuffled))
@@ -183,6 +183,4 @@ def bootstrap(
     drawn = [figure(*(group[rng.integers(0, len(group), len(group))] for group in groups)) for _ in range(draws)]
     if not np.isfinite(drawn).all():
         return None
-    value = figure(*groups)
-    ends = value + widening(min(map(len, groups))) * (np.quantile(drawn, [0.025, 0.975]) - value)
-    return max(low, float(ends[0])), min(high, float(ends[1]))
+    return bootstrap_interval(figure(*groups), drawn, min(map(len, groups)), low, high)

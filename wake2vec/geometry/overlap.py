@@ -32,8 +32,8 @@ from wake2vec.geometry.nulls import (
     bootstrap,
     gaussian_rows,
     jackknife,
-    permutation_p,
     random_groups,
+    shuffled_p,
 )
 from wake2vec.geometry.vectors import LARGE, Rows, counts, distance, edges, for_products, nearest, norms, sampled, spans
 
@@ -108,7 +108,7 @@ def mismatched(old: np.ndarray, fresh: np.ndarray, rng: np.random.Generator, shu
         "low": low,
         "high": high,
         "z": (value - float(drawn.mean())) / deviation if deviation else None,
-        "p": permutation_p(value, drawn),
+        "p": shuffled_p(value, drawn),
         "draws": shuffles,
     }
 

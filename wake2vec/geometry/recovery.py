@@ -16,7 +16,7 @@ Shuffled. The gold parts handed round at random among the coinages of the same c
 Centred.  All of it again with the mean base row taken from the base rows and the mean new row from the new rows,
           which removes the direction that all new rows have in common.
 Intervals: bootstrap over coinages, the unit that was sampled (parts of one coinage share its row), as much farther from
-the value as few coinages ask (`intervals.widening`). None of fewer than LEAST, whose median reaches no farther than
+the value as few coinages ask (`intervals`). None of fewer than LEAST, whose median reaches no farther than
 they do; and none of a share, or a change of one, that is the same in every draw.
 
 A row that was initialised from its parts recovers them before any training, so `change` compares the same coinages
@@ -31,7 +31,7 @@ import numpy as np
 
 from wake2vec.geometry.neighbours import frequent_forms
 from wake2vec.geometry.vectors import Rows, mean_row, norms, spans, unit, walk
-from wake2vec.intervals import widening
+from wake2vec.intervals import bootstrap_interval
 from wake2vec.text.words import COUNTS, normalise
 
 LEAST = 6  # coinages that an interval needs
@@ -129,7 +129,7 @@ def _change(before: np.ndarray, after: np.ndarray, weights: np.ndarray, coinages
         name: {
             "before": first[name],
             "value": last[name] - first[name] if len(after) else None,
-            "interval": _interval(last[name] - first[name], drawn[1][name] - drawn[0][name], coinages, *bounds)
+            "interval": _interval(name, last[name] - first[name], drawn[1][name] - drawn[0][name], coinages, *bounds)
             if len(after)
             else None,
         }
@@ -245,16 +245,15 @@ def summarise(ranks: np.ndarray, moved: np.ndarray, weights: np.ndarray, base_ro
     }
     for name, drawn in resampled_averages(own, weights).items():
         bounds = (1, base_rows) if name == "median_rank" else (0.0, 1.0)
-        values[f"{name}_interval"] = _interval(values[name], drawn, coinages, *bounds) if len(own) else None
+        values[f"{name}_interval"] = _interval(name, values[name], drawn, coinages, *bounds) if len(own) else None
     return values if len(own) else values | {"reason": "no coinage here has a row and a part with a row"}
 
 
-def _interval(value: float, drawn: np.ndarray, coinages: int, low: float, high: float) -> list[float] | None:
-    """The 95 % interval of a figure from its bootstrap draws, within the possible range."""
-    if coinages < LEAST or (high <= 1 and not np.ptp(drawn)):
+def _interval(name: str, value: float, drawn: np.ndarray, coinages: int, low: float, high: float) -> list[float] | None:
+    """The 95 % interval of a figure (of `averages`) from its bootstrap draws [draws], within the possible range."""
+    if coinages < LEAST or (name != "median_rank" and not np.ptp(drawn)):
         return None
-    ends = value + widening(coinages) * (np.quantile(drawn, [0.025, 0.975]) - value)
-    return [max(low, float(ends[0])), min(high, float(ends[1]))]
+    return list(bootstrap_interval(value, drawn, coinages, low, high))
 
 
 def averages(ranks: np.ndarray) -> dict:

@@ -6,7 +6,7 @@ interval that of a bootstrap that draws whole passages with replacement (Efron &
     r* = Σ_i sums[i*] / Σ_i sizes[i*],   i* = as many passages as there are, drawn anew 2,000 times.
 
 The quantiles of so few numbers as passages often are lie too close; so an interval is as much longer as its number of
-passages that have any size asks (`intervals.widening`).
+passages that have any size asks (`intervals`).
 
 Two scores of the same passages share most of their spread, so the interval of their difference is that of the ratio
 with `sums` = after - before, passage by passage. What was scored on other bytes does not compare, and is refused.
@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from wake2vec.errors import UserError
-from wake2vec.intervals import widening
+from wake2vec.intervals import bootstrap_interval
 from wake2vec.storage import read_values
 
 DRAWS = 2000
@@ -49,9 +49,7 @@ def ratio(
         return value, None
     drawn = rng.integers(0, len(sizes), (draws, len(sizes)))
     below = sizes[drawn].sum(1)
-    ends = np.quantile(sums[drawn].sum(1)[below > 0] / below[below > 0], [0.025, 0.975])
-    low, high = value + widening(counted) * (ends - value)
-    return value, [max(float(low), least), float(high)]
+    return value, list(bootstrap_interval(value, sums[drawn].sum(1)[below > 0] / below[below > 0], counted, least))
 
 
 def paired_change(

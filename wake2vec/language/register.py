@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from wake2vec.intervals import t_over_normal, widening
+from wake2vec.intervals import bootstrap_interval, t_over_normal
 from wake2vec.language import register_delta as delta
 from wake2vec.language.register_coinages import COINED, judge, parsing, rates
 from wake2vec.language.register_copying import COPIED, copying, distinct
@@ -245,8 +245,7 @@ def measure_group(
         shift = value - drawn[name].mean() if name in OF_POOLS else 0.0
         bounds = None
         if size > 1:
-            ends = np.quantile(drawn[name], [0.025, 0.975]) + shift
-            bounds = possible(name, value + widening(size) * (ends - value)).tolist()
+            bounds = possible(name, np.array(bootstrap_interval(value, drawn[name] + shift, size))).tolist()
         found[name] = {"value": float(value), "interval": bounds}
     return found
 

@@ -214,20 +214,21 @@ def _unreachable_guard(base: Tokenizer, spec: dict[str, Any], steps: list[dict[s
     entries = [entry for entry in spec["model"]["vocab"] if entry not in added]
     tokens = Tokenizer(base.model).encode_batch_fast(entries)
     parted = [entry for entry, found in zip(entries, tokens, strict=True) if len(found) > 1]
-    cut: dict[str, tuple[str, str]] = {}
-    found_whole = set()
+    cut: dict[str, tuple[str, str]] = {}  # entry -> its first base token, and the rest
+    whole = set()  # entries that are pieces as they stand, and then rests of them that are entries again
     for entry, pieces in zip(parted, _pieces(steps, parted), strict=True):
         # the model's own offsets are in bytes, not of a character
         spelled, ends = entry.encode(), [token.offsets[1] for token in base.model.tokenize(entry)]
         first = next((end for end in ends if end < len(spelled) and spelled[end] & 0xC0 != 0x80), None)
         if first:
             cut[entry] = spelled[:first].decode(), spelled[first:].decode()
-            found_whole |= {entry} if len(pieces) == 1 else set()
-    rests, times = defaultdict(list), 0
-    while found_whole:
+            whole |= {entry} if len(pieces) == 1 else set()
+    rests: dict[str, list[str]] = defaultdict(list)
+    times = 0
+    while whole:
         times += 1
-        for first, rest in map(cut.get, sorted(found_whole)):
-            rests[first].append(rest)
-        found_whole = {cut[entry][1] for entry in found_whole} & cut.keys()
-    cuts = [f"{trie_regex([first])}(?={trie_regex(rest)}\\z)" for first, rest in sorted(rests.items())]
+        for entry in sorted(whole):
+            rests[cut[entry][0]].append(cut[entry][1])
+        whole = {cut[entry][1] for entry in whole} & cut.keys()
+    cuts = [f"{trie_regex([token])}(?={trie_regex(rest)}\\z)" for token, rest in sorted(rests.items())]
     return [_split(rf"\A(?:{'|'.join(cuts)})")] * times
